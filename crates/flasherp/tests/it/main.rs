@@ -1,0 +1,10 @@
+//! The client against real HTTP on loopback: wiremock where HTTP works, a bare TCP server where it breaks.
+
+mod cuts;
+mod finding;
+mod guarding;
+mod outcomes;
+mod seams;
+mod secrets;
+mod support;
+mod tries;
