@@ -1,0 +1,6 @@
+//! The audit trail (design section 8), appended to by all services and changed by none.
+
+pub mod audit_log;
+pub mod epoch;
+pub mod kinds;
+pub mod seal;

@@ -1,0 +1,3 @@
+//! Against a live, migrated database.
+
+mod live_shape;

@@ -1,0 +1,4 @@
+//! What the keyring and the redaction promise.
+
+mod keyring;
+mod redact;

@@ -1,0 +1,312 @@
+-- Outbound sync (design section 4): what is asked for, one row of state per record, and the gate that all calls pass.
+CREATE TYPE sync.source_system AS ENUM ('upcoach', 'flasherp');
+CREATE TYPE sync.entity_type AS ENUM ('transaction', 'subscription', 'customer', 'invoice', 'financial_report');
+CREATE TYPE sync.sync_status AS ENUM ('pending', 'syncing', 'synced', 'failed', 'skipped');
+CREATE TYPE sync.outcome AS ENUM ('known', 'unknown');
+-- from weakest to strongest: the fold keeps the greatest
+CREATE TYPE sync.origin AS ENUM ('adopt', 'job', 'batch', 'change', 'heal', 'manual');
+CREATE TYPE sync.gate_state AS ENUM ('closed', 'open', 'half_open');
+CREATE TYPE sync.batch_kind AS ENUM ('full_sync', 'bulk_retry', 'bulk_skip', 'import');
+CREATE TYPE sync.batch_status AS ENUM ('pending', 'running', 'completed', 'failed', 'cancelled');
+
+CREATE TABLE sync.batches (
+    id              uuid PRIMARY KEY DEFAULT uuidv7(),
+    kind            sync.batch_kind NOT NULL,
+    status          sync.batch_status NOT NULL DEFAULT 'pending',
+    entity_types    sync.entity_type[] NOT NULL DEFAULT '{}',
+    filter          jsonb NOT NULL DEFAULT '{}',
+    since           timestamptz,
+    force           boolean NOT NULL DEFAULT false,
+    -- null until counted
+    total           bigint CHECK (total >= 0),
+    asked           bigint NOT NULL DEFAULT 0 CHECK (asked >= 0),
+    done            bigint NOT NULL DEFAULT 0 CHECK (done >= 0),
+    failed          bigint NOT NULL DEFAULT 0 CHECK (failed >= 0),
+    -- where the chunked INSERT ... SELECT goes on after a crash
+    resume_after    jsonb,
+    idempotency_key text UNIQUE CHECK (length(idempotency_key) <= 255),
+    requested_by    text,
+    reason          text,
+    error           text,
+    created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    started_at      timestamptz,
+    finished_at     timestamptz
+);
+-- batches to go on with after a crash
+CREATE INDEX batches_unfinished ON sync.batches (created_at) WHERE status IN ('pending', 'running');
+-- the list, newest first
+CREATE INDEX batches_created ON sync.batches (created_at DESC);
+
+-- Append-only; one row per wish. No unique key and no foreign key, so that UpCoach's own transaction never waits for
+-- a lock of ours.
+CREATE TABLE sync.requests (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    entity_type  sync.entity_type NOT NULL,
+    source_id    uuid NOT NULL,
+    origin       sync.origin NOT NULL,
+    force        boolean NOT NULL DEFAULT false,
+    batch_id     uuid,
+    requested_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+-- a hint brings source ids
+CREATE INDEX requests_source ON sync.requests (source_id, entity_type);
+
+CREATE TABLE sync.erp_syncs (
+    -- UUIDv5 of (source system, source type, source id)
+    id                uuid PRIMARY KEY,
+    source_system     sync.source_system NOT NULL DEFAULT 'upcoach',
+    source_type       sync.entity_type NOT NULL,
+    source_id         uuid NOT NULL,
+    target_system     sync.source_system NOT NULL DEFAULT 'flasherp',
+    target_id         text CHECK (length(target_id) BETWEEN 1 AND 64),
+    sync_status       sync.sync_status NOT NULL DEFAULT 'pending',
+    last_sync_attempt timestamptz,
+    last_sync_success timestamptz,
+    -- of the last attempt, claim to finish
+    sync_duration_ms  integer CHECK (sync_duration_ms >= 0),
+    retry_count       integer NOT NULL DEFAULT 0 CHECK (retry_count >= 0),
+    next_retry_at     timestamptz,
+    error_code        text,
+    error_message     text,
+    error_details     jsonb,
+    -- of the last call that failed
+    http_status       integer,
+    -- what the holder must answer: the strongest origin asked for, and whether even an equal record is written
+    origin            sync.origin NOT NULL DEFAULT 'change',
+    force             boolean NOT NULL DEFAULT false,
+    batch_id          uuid REFERENCES sync.batches (id),
+    -- requests folded so far, and how many of them the holder took
+    requested         bigint NOT NULL DEFAULT 0,
+    taken             bigint NOT NULL DEFAULT 0,
+    -- since when a wish is unanswered
+    waiting_since     timestamptz,
+    -- when it may be claimed; null: nothing to do, or in hand, or waiting for another sync
+    due_at            timestamptz,
+    -- lease, on the database's clock; lease_owner is new for every claim and is the fence
+    lease_owner       uuid,
+    lease_until       timestamptz,
+    claimed_at        timestamptz,
+    -- the customer's sync that must succeed first
+    waits_for         uuid,
+    -- from Retry-After of this record
+    not_before        timestamptz,
+    outcome           sync.outcome NOT NULL DEFAULT 'known',
+    unknown_since     timestamptz,
+    settle_until      timestamptz,
+    -- part of the idempotency key of a create: raised when FlashERP is known to hold nothing for an earlier one
+    generation        integer NOT NULL DEFAULT 0 CHECK (generation >= 0),
+    base_payload      jsonb,
+    target_created_at timestamptz,
+    target_updated_at timestamptz,
+    skip_reason       text,
+    skipped_by_hand   boolean NOT NULL DEFAULT false,
+    metadata          jsonb NOT NULL DEFAULT '{}',
+    created_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (source_system, source_type, source_id),
+    CHECK ((lease_owner IS NULL) = (lease_until IS NULL)),
+    CHECK ((sync_status = 'syncing') = (lease_owner IS NOT NULL)),
+    CHECK ((outcome = 'unknown') = (unknown_since IS NOT NULL)),
+    CHECK ((outcome = 'unknown') = (settle_until IS NOT NULL)),
+    CHECK (due_at IS NULL OR (lease_owner IS NULL AND waits_for IS NULL))
+);
+COMMENT ON COLUMN sync.erp_syncs.sync_duration_ms IS 'milliseconds; the seed calls it syncDuration';
+
+-- the claim by timer
+CREATE INDEX erp_syncs_due ON sync.erp_syncs (due_at) WHERE due_at IS NOT NULL;
+-- the sweep of expired leases
+CREATE INDEX erp_syncs_lease ON sync.erp_syncs (lease_until) WHERE lease_until IS NOT NULL;
+-- waking those that wait for a customer
+CREATE INDEX erp_syncs_waits_for ON sync.erp_syncs (waits_for) WHERE waits_for IS NOT NULL;
+-- the seed's retry queue, shown by status and metrics
+CREATE INDEX erp_syncs_retry ON sync.erp_syncs (sync_status, next_retry_at) WHERE next_retry_at IS NOT NULL;
+-- sync-history: newest attempt first, by status, by type, by error code; by UpCoach's id; by FlashERP's id
+CREATE INDEX erp_syncs_last_attempt ON sync.erp_syncs (last_sync_attempt DESC NULLS LAST, id);
+CREATE INDEX erp_syncs_status ON sync.erp_syncs (sync_status, last_sync_attempt DESC NULLS LAST, id);
+CREATE INDEX erp_syncs_type ON sync.erp_syncs (source_type, sync_status, last_sync_attempt DESC NULLS LAST, id);
+CREATE INDEX erp_syncs_error ON sync.erp_syncs (error_code, last_sync_attempt DESC NULLS LAST, id)
+    WHERE error_code IS NOT NULL;
+CREATE INDEX erp_syncs_source ON sync.erp_syncs (source_id);
+CREATE INDEX erp_syncs_target ON sync.erp_syncs (target_id, source_type) WHERE target_id IS NOT NULL;
+-- progress of a batch
+CREATE INDEX erp_syncs_batch ON sync.erp_syncs (batch_id, sync_status) WHERE batch_id IS NOT NULL;
+-- money not yet in FlashERP, by age
+CREATE INDEX erp_syncs_waiting ON sync.erp_syncs (waiting_since) WHERE waiting_since IS NOT NULL;
+-- reconciliation's window on FlashERP's clock
+CREATE INDEX erp_syncs_target_created ON sync.erp_syncs (source_type, target_created_at)
+    WHERE target_created_at IS NOT NULL;
+
+-- The gate that every call to FlashERP passes: one row.
+CREATE TABLE sync.outbound_gate (
+    singleton         boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    -- breaker: closed lets through, open holds back, half_open lets one probe through
+    state             sync.gate_state NOT NULL DEFAULT 'closed',
+    failures          integer NOT NULL DEFAULT 0 CHECK (failures >= 0),
+    -- the records that failed in a row: it takes two different ones to open
+    failed_records    uuid[] NOT NULL DEFAULT '{}',
+    opened_at         timestamptz,
+    retry_at          timestamptz,
+    probe_owner       uuid,
+    probe_until       timestamptz,
+    last_probe        uuid,
+    -- 429 and quota hold everyone
+    not_before        timestamptz,
+    not_before_reason text,
+    -- 401 or 403: stopped until the configuration changes or health passes
+    stopped_reason    text,
+    stopped_at        timestamptz,
+    stopped_version   bigint,
+    paused_at         timestamptz,
+    paused_by         text,
+    pause_reason      text,
+    -- the shared requests-per-second cap: what was granted in which second
+    grant_second      timestamptz,
+    granted           integer NOT NULL DEFAULT 0 CHECK (granted >= 0),
+    updated_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK ((probe_owner IS NULL) = (probe_until IS NULL)),
+    CHECK ((stopped_reason IS NULL) = (stopped_at IS NULL)),
+    CHECK ((paused_at IS NULL) = (pause_reason IS NULL))
+);
+INSERT INTO sync.outbound_gate DEFAULT VALUES;
+
+-- What the claim's own conditions read: one row. No configuration counts as disabled.
+CREATE VIEW sync.outbound_conditions AS
+    SELECT coalesce(c.is_enabled, false) AS enabled,
+        coalesce(c.enable_auto_sync, false) AS auto_sync,
+        g.paused_at IS NULL AND g.stopped_reason IS NULL AND g.state = 'closed'
+            AND (g.not_before IS NULL OR g.not_before <= clock_timestamp()) AS gate_open
+    FROM sync.outbound_gate g LEFT JOIN config.erp_configurations c ON c.deleted_at IS NULL;
+
+-- A 2xx that came for a lease that was lost: its record is looked at again.
+CREATE TABLE sync.stray_writes (
+    id          uuid PRIMARY KEY DEFAULT uuidv7(),
+    sync_id     uuid NOT NULL REFERENCES sync.erp_syncs (id),
+    target_id   text NOT NULL,
+    generation  integer NOT NULL,
+    lease_owner uuid NOT NULL,
+    happened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    settled_at  timestamptz
+);
+-- those of one sync, and those still to be looked at
+CREATE INDEX stray_writes_sync ON sync.stray_writes (sync_id);
+CREATE INDEX stray_writes_unsettled ON sync.stray_writes (happened_at) WHERE settled_at IS NULL;
+
+CREATE TABLE sync.outbox (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    subject     text NOT NULL,
+    event_id    uuid NOT NULL,
+    body        bytea NOT NULL,
+    traceparent text,
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- Asks for records to be synced; the fold does the rest.
+CREATE FUNCTION sync.request(p_type sync.entity_type, p_source_ids uuid[], p_origin sync.origin, p_force boolean,
+    p_batch uuid
+) RETURNS integer
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH asked AS (
+        INSERT INTO sync.requests (entity_type, source_id, origin, force, batch_id)
+        SELECT p_type, source_id, p_origin, p_force, p_batch FROM unnest(p_source_ids) AS ids (source_id)
+        RETURNING 1
+    )
+    SELECT count(*)::integer FROM asked
+$$;
+
+-- Queues failed syncs at once, with their retries back; an unknown one still waits for its settle time. Returns what changed.
+CREATE FUNCTION sync.retry(p_sync_ids uuid[]) RETURNS SETOF uuid
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    UPDATE sync.erp_syncs s SET
+        sync_status = CASE WHEN s.outcome = 'unknown' THEN s.sync_status ELSE 'pending' END,
+        retry_count = 0,
+        next_retry_at = CASE WHEN s.outcome = 'unknown' THEN s.settle_until END,
+        due_at = greatest(clock_timestamp(), s.settle_until, s.not_before),
+        origin = 'manual',
+        requested = s.requested + 1,
+        waiting_since = coalesce(s.waiting_since, clock_timestamp()),
+        waits_for = NULL,
+        updated_at = clock_timestamp()
+    WHERE s.id IN (SELECT f.id FROM sync.erp_syncs f
+            WHERE f.id = ANY (p_sync_ids) AND f.sync_status = 'failed' ORDER BY f.id FOR UPDATE)
+        AND s.sync_status = 'failed'
+    RETURNING s.id
+$$;
+
+-- Takes syncs that are neither done nor in a worker's hands out of the way. Returns what changed.
+CREATE FUNCTION sync.skip(p_sync_ids uuid[], p_reason text) RETURNS SETOF uuid
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    UPDATE sync.erp_syncs s SET
+        sync_status = 'skipped',
+        skipped_by_hand = true,
+        skip_reason = p_reason,
+        next_retry_at = NULL,
+        due_at = NULL,
+        waiting_since = NULL,
+        waits_for = NULL,
+        updated_at = clock_timestamp()
+    WHERE s.id IN (SELECT f.id FROM sync.erp_syncs f
+            WHERE f.id = ANY (p_sync_ids) AND f.sync_status IN ('pending', 'failed') ORDER BY f.id FOR UPDATE)
+        AND s.sync_status IN ('pending', 'failed')
+    RETURNING s.id
+$$;
+
+-- Outbound work by hand: paused until resumed. Both say whether they changed anything.
+CREATE FUNCTION sync.gate_pause(p_by text, p_reason text) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH paused AS (
+        UPDATE sync.outbound_gate
+        SET paused_at = clock_timestamp(), paused_by = p_by, pause_reason = p_reason, updated_at = clock_timestamp()
+        WHERE paused_at IS NULL RETURNING 1
+    )
+    SELECT EXISTS (SELECT FROM paused)
+$$;
+CREATE FUNCTION sync.gate_resume() RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH resumed AS (
+        UPDATE sync.outbound_gate
+        SET paused_at = NULL, paused_by = NULL, pause_reason = NULL, updated_at = clock_timestamp()
+        WHERE paused_at IS NOT NULL RETURNING 1
+    )
+    SELECT EXISTS (SELECT FROM resumed)
+$$;
+-- A changed configuration or a passed health check ends a stop.
+CREATE FUNCTION sync.gate_restart() RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH restarted AS (
+        UPDATE sync.outbound_gate
+        SET stopped_reason = NULL, stopped_at = NULL, stopped_version = NULL, updated_at = clock_timestamp()
+        WHERE stopped_reason IS NOT NULL RETURNING 1
+    )
+    SELECT EXISTS (SELECT FROM restarted)
+$$;
+
+-- Readers: all but the lease.
+CREATE VIEW sync.for_readers AS
+    SELECT id, source_system, source_type, source_id, target_system, target_id, sync_status, last_sync_attempt,
+        last_sync_success, sync_duration_ms, retry_count, next_retry_at, error_code, error_message, error_details,
+        http_status, origin, force, batch_id, waiting_since, due_at, waits_for, not_before, outcome, unknown_since,
+        settle_until, generation, base_payload, target_created_at, target_updated_at, skip_reason, skipped_by_hand,
+        metadata, created_at, updated_at
+    FROM sync.erp_syncs;
+CREATE VIEW sync.gate_for_readers AS
+    SELECT state, failures, opened_at, retry_at, not_before, not_before_reason, stopped_reason, stopped_at, paused_at,
+        paused_by, pause_reason, updated_at
+    FROM sync.outbound_gate;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON sync.requests, sync.erp_syncs, sync.batches, sync.stray_writes, sync.outbox
+    TO erp_sync_worker;
+GRANT SELECT, UPDATE ON sync.outbound_gate TO erp_sync_worker;
+GRANT SELECT ON sync.outbound_conditions TO erp_sync_worker;
+GRANT SELECT ON sync.for_readers, sync.gate_for_readers TO erp_config_api, erp_scheduler, erp_reconciler;
+GRANT SELECT ON sync.batches TO erp_config_api, erp_scheduler;
+GRANT EXECUTE ON FUNCTION sync.request(sync.entity_type, uuid[], sync.origin, boolean, uuid)
+    TO erp_config_api, erp_scheduler, erp_reconciler;
+GRANT EXECUTE ON FUNCTION sync.retry(uuid[]), sync.skip(uuid[], text) TO erp_config_api;
+GRANT EXECUTE ON FUNCTION sync.gate_pause(text, text), sync.gate_resume() TO erp_config_api;
+GRANT EXECUTE ON FUNCTION sync.gate_restart() TO erp_config_api, erp_scheduler;
