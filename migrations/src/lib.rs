@@ -10,14 +10,8 @@ use sqlx::migrate::{Migration, Migrator};
 pub const ROLES_SQL: &str = include_str!("../../deploy/roles.sql");
 
 /// The Postgres roles that [`ROLES_SQL`] makes: the owner of all objects, then one per service.
-pub const ROLES: [&str; 6] = [
-    "erp_owner",
-    "erp_config_api",
-    "erp_ingress",
-    "erp_sync_worker",
-    "erp_scheduler",
-    "erp_reconciler",
-];
+pub const ROLES: [&str; 6] =
+    ["erp_owner", "erp_config_api", "erp_ingress", "erp_sync_worker", "erp_scheduler", "erp_reconciler"];
 
 /// All migrations in order of their number. Run it as `erp_owner`, who must own the database.
 pub fn migrator() -> Migrator {
@@ -31,19 +25,12 @@ pub fn migrator() -> Migrator {
         sqlx::migrate!("./scheduling"),
         sqlx::migrate!("./reconciliation"),
     ];
-    let mut migrations: Vec<Migration> = folders
-        .iter()
-        .flat_map(|folder| folder.iter().cloned())
-        .collect();
+    let mut migrations: Vec<Migration> = folders.iter().flat_map(|folder| folder.iter().cloned()).collect();
     migrations.sort_by_key(|migration| migration.version);
     Migrator::with_migrations(migrations)
 }
 
 /// The version that a service of this build needs: the number of the last file.
 pub fn schema_version() -> i64 {
-    migrator()
-        .iter()
-        .map(|migration| migration.version)
-        .max()
-        .unwrap_or(0)
+    migrator().iter().map(|migration| migration.version).max().unwrap_or(0)
 }

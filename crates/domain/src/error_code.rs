@@ -162,10 +162,7 @@ impl ErrorCode {
     /// Whether it says that we ourselves are not let in, so that (once /health confirms it) every other call would fail the same way.
     #[must_use]
     pub const fn locks_us_out(self) -> bool {
-        matches!(
-            self,
-            Self::AuthFailed | Self::InvalidApiKey | Self::InvalidApiSecret
-        )
+        matches!(self, Self::AuthFailed | Self::InvalidApiKey | Self::InvalidApiSecret)
     }
 
     /// The HTTP status under which the admin API tells this code, unless a route's documentation says otherwise (a sync without a
@@ -173,16 +170,10 @@ impl ErrorCode {
     #[must_use]
     pub const fn admin_status(self) -> u16 {
         match self {
-            Self::ValidationError
-            | Self::InvalidRequest
-            | Self::MissingRequiredField
-            | Self::ConfigInvalid => 400,
+            Self::ValidationError | Self::InvalidRequest | Self::MissingRequiredField | Self::ConfigInvalid => 400,
             Self::AuthFailed => 401,
             Self::ResourceNotFound | Self::ConfigNotFound => 404,
-            Self::ResourceAlreadyExists
-            | Self::ResourceConflict
-            | Self::DuplicateSync
-            | Self::SyncConflict => 409,
+            Self::ResourceAlreadyExists | Self::ResourceConflict | Self::DuplicateSync | Self::SyncConflict => 409,
             Self::RateLimitExceeded | Self::QuotaExceeded => 429,
             Self::InternalError | Self::SyncFailed | Self::UnknownError => 500,
             Self::ConnectionFailed
@@ -208,12 +199,8 @@ impl ErrorCode {
             Self::NetworkError => {
                 "The connection to FlashERP broke. What became of the request is looked up before anything is sent again."
             }
-            Self::AuthFailed => {
-                "Access was refused. Check that the credentials are valid and allowed to do this."
-            }
-            Self::InvalidApiKey => {
-                "FlashERP does not accept the API key. Enter a valid one in the configuration."
-            }
+            Self::AuthFailed => "Access was refused. Check that the credentials are valid and allowed to do this.",
+            Self::InvalidApiKey => "FlashERP does not accept the API key. Enter a valid one in the configuration.",
             Self::InvalidApiSecret => {
                 "FlashERP does not accept the API secret. Enter a valid one in the configuration."
             }
@@ -253,21 +240,15 @@ impl ErrorCode {
             Self::SyncFailed => {
                 "Another record has to be synced first and failed. Mend that one; this one follows by itself."
             }
-            Self::DuplicateSync => {
-                "FlashERP holds this record more than once. Remove the younger ones in FlashERP."
-            }
+            Self::DuplicateSync => "FlashERP holds this record more than once. Remove the younger ones in FlashERP.",
             Self::SyncConflict => {
                 "Both sides say different things. Compare both versions in the audit log and correct the wrong one."
             }
-            Self::ConfigNotFound => {
-                "The integration is not configured. Enter base URL, API key and API secret."
-            }
+            Self::ConfigNotFound => "The integration is not configured. Enter base URL, API key and API secret.",
             Self::ConfigDisabled => {
                 "The integration is switched off. Enable it in the configuration (or in the environment, if that forbids it)."
             }
-            Self::ConfigInvalid => {
-                "The configuration cannot be used. Correct the field that is named."
-            }
+            Self::ConfigInvalid => "The configuration cannot be used. Correct the field that is named.",
             Self::UnknownError => {
                 "FlashERP's answer could not be understood. Check that the base URL leads to FlashERP; what became of the request is looked up."
             }
@@ -277,9 +258,7 @@ impl ErrorCode {
     /// The code of an answer that is not a success: FlashERP's own `code` where it is one of the 24, else by HTTP status.
     #[must_use]
     pub fn of_answer(own_code: Option<&str>, http_status: u16) -> Self {
-        own_code
-            .and_then(|code| code.parse().ok())
-            .unwrap_or_else(|| Self::of_status(http_status))
+        own_code.and_then(|code| code.parse().ok()).unwrap_or_else(|| Self::of_status(http_status))
     }
 
     const fn of_status(http_status: u16) -> Self {
@@ -350,10 +329,7 @@ mod tests {
     #[test]
     fn every_code_tells_an_admin_what_to_do() {
         for code in ErrorCode::ALL {
-            assert!(
-                code.advice().len() > 40 && code.advice().ends_with('.'),
-                "{code}"
-            );
+            assert!(code.advice().len() > 40 && code.advice().ends_with('.'), "{code}");
         }
     }
 

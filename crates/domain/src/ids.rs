@@ -106,9 +106,7 @@ pub struct FlashErpId(String);
 
 /// A text that cannot be an id of FlashERP's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a FlashERP id has 1 to 64 characters, none of them a control character, and is not a dot or two"
-)]
+#[error("a FlashERP id has 1 to 64 characters, none of them a control character, and is not a dot or two")]
 pub struct InvalidFlashErpId;
 
 impl FlashErpId {
@@ -196,10 +194,7 @@ mod tests {
     #[test]
     fn the_create_key_names_sync_and_generation_and_fits_flasherps_limit() {
         let key = SyncId(RECORD).create_key(u32::MAX);
-        assert_eq!(
-            key,
-            "create:0189d7c2-0f4b-7a31-9c55-6d2f6f0f7d11:4294967295"
-        );
+        assert_eq!(key, "create:0189d7c2-0f4b-7a31-9c55-6d2f6f0f7d11:4294967295");
         assert!(key.len() <= 255);
     }
 
@@ -207,14 +202,8 @@ mod tests {
     fn an_id_is_its_bare_uuid_in_json() {
         let json = serde_json::to_string(&UserId(RECORD)).expect("an id serialises");
         assert_eq!(json, format!("\"{RECORD}\""));
-        assert_eq!(
-            serde_json::from_str::<UserId>(&json).expect("and comes back"),
-            UserId(RECORD)
-        );
-        assert_eq!(
-            RECORD.to_string().parse::<UserId>().ok(),
-            Some(UserId(RECORD))
-        );
+        assert_eq!(serde_json::from_str::<UserId>(&json).expect("and comes back"), UserId(RECORD));
+        assert_eq!(RECORD.to_string().parse::<UserId>().ok(), Some(UserId(RECORD)));
     }
 
     #[rstest]

@@ -138,29 +138,15 @@ mod tests {
     #[test]
     fn labels_are_what_the_database_calls_them() {
         let names: Vec<&str> = EntityType::ALL.iter().map(|kind| kind.as_str()).collect();
-        assert_eq!(
-            names,
-            [
-                "transaction",
-                "subscription",
-                "customer",
-                "invoice",
-                "financial_report"
-            ]
-        );
+        assert_eq!(names, ["transaction", "subscription", "customer", "invoice", "financial_report"]);
         for kind in EntityType::ALL {
             assert_eq!(kind.as_str().parse::<EntityType>().as_ref(), Ok(kind));
             let json = serde_json::to_string(kind).expect("a label serialises");
             assert_eq!(json, format!("\"{kind}\""));
-            assert_eq!(
-                serde_json::from_str::<EntityType>(&json).expect("and comes back"),
-                *kind
-            );
+            assert_eq!(serde_json::from_str::<EntityType>(&json).expect("and comes back"), *kind);
         }
         assert_eq!(
-            "Transaction"
-                .parse::<EntityType>()
-                .map_err(|e| e.to_string()),
+            "Transaction".parse::<EntityType>().map_err(|e| e.to_string()),
             Err("\"Transaction\" is not a EntityType".to_owned())
         );
     }
@@ -170,11 +156,7 @@ mod tests {
     #[case(Origin::Job, Origin::Manual, Origin::Manual)]
     #[case(Origin::Heal, Origin::Change, Origin::Heal)]
     #[case(Origin::Batch, Origin::Adopt, Origin::Batch)]
-    fn the_stronger_of_two_requests_rules_in_either_order(
-        #[case] a: Origin,
-        #[case] b: Origin,
-        #[case] wins: Origin,
-    ) {
+    fn the_stronger_of_two_requests_rules_in_either_order(#[case] a: Origin, #[case] b: Origin, #[case] wins: Origin) {
         assert_eq!(Origin::stronger(a, b), wins);
         assert_eq!(Origin::stronger(b, a), wins);
     }
@@ -191,15 +173,7 @@ mod tests {
         for origin in [Origin::Job, Origin::Batch] {
             assert!(!origin.restarts_retries() && !origin.revives_failed() && !origin.unskips());
         }
-        assert!(
-            Origin::Change.restarts_retries()
-                && Origin::Change.revives_failed()
-                && !Origin::Change.unskips()
-        );
-        assert!(
-            Origin::Manual.restarts_retries()
-                && Origin::Manual.revives_failed()
-                && Origin::Manual.unskips()
-        );
+        assert!(Origin::Change.restarts_retries() && Origin::Change.revives_failed() && !Origin::Change.unskips());
+        assert!(Origin::Manual.restarts_retries() && Origin::Manual.revives_failed() && Origin::Manual.unskips());
     }
 }

@@ -21,8 +21,7 @@ pub mod upcoach;
 
 pub use error_code::ErrorCode;
 pub use ids::{
-    BatchId, EventRowId, FlashErpId, InvoiceId, RequestId, SubscriptionId, SyncId, TransactionId,
-    UserId, stripe_uuid,
+    BatchId, EventRowId, FlashErpId, InvoiceId, RequestId, SubscriptionId, SyncId, TransactionId, UserId, stripe_uuid,
 };
 pub use kinds::{EntityType, Origin, Outcome, SourceSystem, SyncStatus};
 pub use money::Money;

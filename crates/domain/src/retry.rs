@@ -25,11 +25,7 @@ pub struct RetryPolicy {
 impl Default for RetryPolicy {
     /// 2, 4, 8, 16, 32 s, then no more; 90 s for an unknown write.
     fn default() -> Self {
-        Self {
-            base: Duration::from_secs(2),
-            max_retries: 5,
-            settle: Duration::from_secs(90),
-        }
+        Self { base: Duration::from_secs(2), max_retries: 5, settle: Duration::from_secs(90) }
     }
 }
 
@@ -71,9 +67,7 @@ mod tests {
     #[test]
     fn pauses_double_from_two_to_thirty_two_seconds() {
         let middle = 100; // 900 + 100: no jitter
-        let pauses: Vec<u64> = (1..=5)
-            .map(|retry| RetryPolicy::default().backoff(retry, middle).as_secs())
-            .collect();
+        let pauses: Vec<u64> = (1..=5).map(|retry| RetryPolicy::default().backoff(retry, middle).as_secs()).collect();
         assert_eq!(pauses, [2, 4, 8, 16, 32]);
     }
 

@@ -33,22 +33,13 @@ impl Failure {
     /// A failure of which nothing is known but its code (a mapping error, a missing record).
     #[must_use]
     pub const fn of(code: ErrorCode) -> Self {
-        Self {
-            code,
-            definite: code.definite(),
-            retry_helps: code.retry_helps(),
-            retry_after: None,
-            handed_back: false,
-        }
+        Self { code, definite: code.definite(), retry_helps: code.retry_helps(), retry_after: None, handed_back: false }
     }
 
     /// The same failure of a read that no unknown write waits for: it cannot have changed anything.
     #[must_use]
     pub const fn of_read(self) -> Self {
-        Self {
-            definite: true,
-            ..self
-        }
+        Self { definite: true, ..self }
     }
 }
 
@@ -104,24 +95,16 @@ pub fn verdict(
     };
     let asked = failure.retry_after.unwrap_or(Duration::ZERO);
     if failure.handed_back {
-        return Verdict::PutBack {
-            not_before: now + asked,
-        };
+        return Verdict::PutBack { not_before: now + asked };
     }
     if !failure.definite {
-        return Verdict::Unknown {
-            settle_until: now + policy.settle.max(asked),
-        };
+        return Verdict::Unknown { settle_until: now + policy.settle.max(asked) };
     }
     if asked > RETRY_AFTER_INLINE {
-        return Verdict::PutBack {
-            not_before: now + asked,
-        };
+        return Verdict::PutBack { not_before: now + asked };
     }
     if failure.retry_helps && retry_count < policy.max_retries {
-        return Verdict::Retry {
-            at: now + policy.backoff(retry_count + 1, random).max(asked),
-        };
+        return Verdict::Retry { at: now + policy.backoff(retry_count + 1, random).max(asked) };
     }
     Verdict::Failed
 }
@@ -131,24 +114,18 @@ impl Verdict {
     #[must_use]
     pub const fn row(self, retry_count: u32) -> RowState {
         match self {
-            Self::Synced => RowState {
-                status: SyncStatus::Synced,
-                retry_count: 0,
-                next_at: None,
-                outcome: Outcome::Known,
-            },
+            Self::Synced => {
+                RowState { status: SyncStatus::Synced, retry_count: 0, next_at: None, outcome: Outcome::Known }
+            }
             Self::Retry { at } => RowState {
                 status: SyncStatus::Failed,
                 retry_count: retry_count.saturating_add(1),
                 next_at: Some(at),
                 outcome: Outcome::Known,
             },
-            Self::Failed => RowState {
-                status: SyncStatus::Failed,
-                retry_count,
-                next_at: None,
-                outcome: Outcome::Known,
-            },
+            Self::Failed => {
+                RowState { status: SyncStatus::Failed, retry_count, next_at: None, outcome: Outcome::Known }
+            }
             Self::Unknown { settle_until } => RowState {
                 status: SyncStatus::Failed,
                 retry_count,
@@ -197,9 +174,7 @@ pub const fn settled(found: Found, retry_count: u32, policy: &RetryPolicy) -> Se
         Found::AsDesired => Settled::Synced,
         Found::Nothing | Found::Different => {
             if retry_count < policy.max_retries {
-                Settled::Write {
-                    retry_count: retry_count + 1,
-                }
+                Settled::Write { retry_count: retry_count + 1 }
             } else {
                 Settled::Failed
             }
@@ -209,16 +184,9 @@ pub const fn settled(found: Found, retry_count: u32, policy: &RetryPolicy) -> Se
 
 /// A look-up of an unknown outcome failed: it stays unknown and is looked up again, after the longest backoff or what FlashERP asked for.
 #[must_use]
-pub fn look_up_again(
-    failure: &Failure,
-    policy: &RetryPolicy,
-    now: OffsetDateTime,
-    random: u32,
-) -> Verdict {
+pub fn look_up_again(failure: &Failure, policy: &RetryPolicy, now: OffsetDateTime, random: u32) -> Verdict {
     let pause = policy.backoff(policy.max_retries, random);
-    Verdict::Unknown {
-        settle_until: now + pause.max(failure.retry_after.unwrap_or(Duration::ZERO)),
-    }
+    Verdict::Unknown { settle_until: now + pause.max(failure.retry_after.unwrap_or(Duration::ZERO)) }
 }
 
 #[cfg(test)]
@@ -231,20 +199,11 @@ mod tests {
     const NO_JITTER: u32 = 100;
 
     fn judge(failure: Failure, retry_count: u32) -> Verdict {
-        verdict(
-            Err(&failure),
-            retry_count,
-            &RetryPolicy::default(),
-            NOW,
-            NO_JITTER,
-        )
+        verdict(Err(&failure), retry_count, &RetryPolicy::default(), NOW, NO_JITTER)
     }
 
     fn after(failure: Failure, wait: Duration) -> Failure {
-        Failure {
-            retry_after: Some(wait),
-            ..failure
-        }
+        Failure { retry_after: Some(wait), ..failure }
     }
 
     #[test]
@@ -276,12 +235,7 @@ mod tests {
     fn an_unknown_outcome_waits_the_settle_time_and_spends_no_retry_even_after_the_last() {
         for retry_count in 0..=5 {
             let verdict = judge(Failure::of(ErrorCode::Timeout), retry_count);
-            assert_eq!(
-                verdict,
-                Verdict::Unknown {
-                    settle_until: NOW + Duration::from_secs(90)
-                }
-            );
+            assert_eq!(verdict, Verdict::Unknown { settle_until: NOW + Duration::from_secs(90) });
             assert_eq!(verdict.row(retry_count).retry_count, retry_count);
             assert_eq!(verdict.row(retry_count).outcome, Outcome::Unknown);
         }
@@ -291,12 +245,7 @@ mod tests {
     fn being_asked_to_wait_long_puts_the_sync_back_and_a_little_only_delays_the_retry() {
         let limited = Failure::of(ErrorCode::RateLimitExceeded);
         let long = judge(after(limited, Duration::from_secs(11)), 5);
-        assert_eq!(
-            long,
-            Verdict::PutBack {
-                not_before: NOW + Duration::from_secs(11)
-            }
-        );
+        assert_eq!(long, Verdict::PutBack { not_before: NOW + Duration::from_secs(11) });
         assert_eq!(
             long.row(5),
             RowState {
@@ -308,72 +257,43 @@ mod tests {
         );
         assert_eq!(
             judge(after(limited, Duration::from_secs(9)), 0),
-            Verdict::Retry {
-                at: NOW + Duration::from_secs(9)
-            }
+            Verdict::Retry { at: NOW + Duration::from_secs(9) }
         );
-        let unknown = after(
-            Failure::of(ErrorCode::ServiceUnavailable),
-            Duration::from_secs(600),
-        );
-        assert_eq!(
-            judge(unknown, 0),
-            Verdict::Unknown {
-                settle_until: NOW + Duration::from_secs(600)
-            }
-        );
+        let unknown = after(Failure::of(ErrorCode::ServiceUnavailable), Duration::from_secs(600));
+        assert_eq!(judge(unknown, 0), Verdict::Unknown { settle_until: NOW + Duration::from_secs(600) });
     }
 
     #[test]
     fn what_was_never_tried_is_put_back() {
-        let closed = Failure {
-            handed_back: true,
-            ..Failure::of(ErrorCode::ServiceUnavailable)
-        };
+        let closed = Failure { handed_back: true, ..Failure::of(ErrorCode::ServiceUnavailable) };
         assert_eq!(judge(closed, 5), Verdict::PutBack { not_before: NOW });
     }
 
     #[test]
     fn success_gives_all_retries_back() {
-        assert_eq!(
-            verdict(Ok(()), 4, &RetryPolicy::default(), NOW, 0)
-                .row(4)
-                .retry_count,
-            0
-        );
+        assert_eq!(verdict(Ok(()), 4, &RetryPolicy::default(), NOW, 0).row(4).retry_count, 0);
     }
 
     #[test]
     fn a_write_after_a_look_up_is_a_retry_and_after_the_last_one_nothing_is_written() {
         let policy = RetryPolicy::default();
         assert_eq!(settled(Found::AsDesired, 5, &policy), Settled::Synced);
-        assert_eq!(
-            settled(Found::Nothing, 0, &policy),
-            Settled::Write { retry_count: 1 }
-        );
-        assert_eq!(
-            settled(Found::Different, 4, &policy),
-            Settled::Write { retry_count: 5 }
-        );
+        assert_eq!(settled(Found::Nothing, 0, &policy), Settled::Write { retry_count: 1 });
+        assert_eq!(settled(Found::Different, 4, &policy), Settled::Write { retry_count: 5 });
         assert_eq!(settled(Found::Nothing, 5, &policy), Settled::Failed);
     }
 
     fn failures() -> impl Strategy<Value = Failure> {
         let codes = proptest::sample::select(ErrorCode::ALL);
-        (
-            codes,
-            any::<bool>(),
-            any::<bool>(),
-            proptest::option::of(0_u64..100_000),
-            any::<bool>(),
-        )
-            .prop_map(|(code, definite, retry_helps, wait, handed_back)| Failure {
+        (codes, any::<bool>(), any::<bool>(), proptest::option::of(0_u64..100_000), any::<bool>()).prop_map(
+            |(code, definite, retry_helps, wait, handed_back)| Failure {
                 code,
                 definite,
                 retry_helps,
                 retry_after: wait.map(Duration::from_secs),
                 handed_back,
-            })
+            },
+        )
     }
 
     proptest! {

@@ -18,16 +18,9 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) async fn read(mut response: Response, max_bytes: usize) -> CallResult<Self> {
         let status = response.status().as_u16();
-        let header = response
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok());
-        let retry_after =
-            header.and_then(|value| retry::retry_after(value, OffsetDateTime::now_utc()));
-        let waiting = |error: CallError| CallError {
-            retry_after,
-            ..error
-        };
+        let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = header.and_then(|value| retry::retry_after(value, OffsetDateTime::now_utc()));
+        let waiting = |error: CallError| CallError { retry_after, ..error };
 
         let mut body = Vec::new();
         loop {
@@ -38,11 +31,7 @@ impl Answer {
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => {
-                    return Ok(Self {
-                        status,
-                        retry_after,
-                        body,
-                    });
+                    return Ok(Self { status, retry_after, body });
                 }
                 Err(error) => return Err(waiting(CallError::transport(error, Some(status)))),
             }

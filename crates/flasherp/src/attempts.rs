@@ -10,6 +10,8 @@
 //! `Retry-After` is obeyed; above 10 s the call ends and says so. No try starts that could outlast the lease. A process that dies between two
 //! tries leaves an expired lease, an unknown outcome.
 
+#![expect(clippy::disallowed_types, reason = "reqwest-retry's policies speak of SystemTime")]
+
 use std::{
     future::Future,
     time::{Duration, Instant, SystemTime},
@@ -96,11 +98,7 @@ impl<P: RetryPolicy> Attempts<P> {
                 None => return (tries, Err(error)),
             }
             if !self.fits_after(Duration::ZERO) {
-                let error = if maybe_done {
-                    error.after_unknown_try()
-                } else {
-                    error
-                };
+                let error = if maybe_done { error.after_unknown_try() } else { error };
                 return (tries, Err(error));
             }
         }
@@ -112,13 +110,10 @@ impl<P: RetryPolicy> Attempts<P> {
         if !self.repeat.allows(error) || asked > RETRY_AFTER_INLINE {
             return None;
         }
-        let RetryDecision::Retry { execute_after } = self.policy.should_retry(started, tries - 1)
-        else {
+        let RetryDecision::Retry { execute_after } = self.policy.should_retry(started, tries - 1) else {
             return None;
         };
-        let drawn = execute_after
-            .duration_since(SystemTime::now())
-            .unwrap_or(Duration::ZERO);
+        let drawn = execute_after.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
         let pause = drawn.max(asked);
         self.fits_after(pause).then_some(pause)
     }
@@ -143,9 +138,7 @@ mod tests {
     impl RetryPolicy for Drawn {
         fn should_retry(&self, _: SystemTime, past: u32) -> RetryDecision {
             if past < 3 {
-                RetryDecision::Retry {
-                    execute_after: SystemTime::now() + self.0,
-                }
+                RetryDecision::Retry { execute_after: SystemTime::now() + self.0 }
             } else {
                 RetryDecision::DoNotRetry
             }
@@ -154,35 +147,19 @@ mod tests {
 
     fn attempts(repeat: Repeat, drawn: u64) -> Attempts<Drawn> {
         let timeout = Duration::from_secs(30);
-        Attempts {
-            policy: Drawn(Duration::from_secs(drawn)),
-            repeat,
-            writes: true,
-            timeout,
-            deadline: None,
-        }
+        Attempts { policy: Drawn(Duration::from_secs(drawn)), repeat, writes: true, timeout, deadline: None }
     }
 
     fn limited(wait: u64) -> CallError {
-        let error = CallError::told(
-            429,
-            "RATE_LIMIT_EXCEEDED",
-            "slow down".to_owned(),
-            Vec::new(),
-        );
-        CallError {
-            retry_after: Some(Duration::from_secs(wait)),
-            ..error
-        }
+        let error = CallError::told(429, "RATE_LIMIT_EXCEEDED", "slow down".to_owned(), Vec::new());
+        CallError { retry_after: Some(Duration::from_secs(wait)), ..error }
     }
 
     #[tokio::test(start_paused = true)]
     async fn retry_after_is_obeyed_up_to_ten_seconds() {
         for (wait, tries, slept) in [(10, 4, 30), (7, 4, 21), (11, 1, 0)] {
             let started = tokio::time::Instant::now();
-            let (tried, _) = attempts(Repeat::Unsent, 0)
-                .run(async || Err::<(), _>(limited(wait)))
-                .await;
+            let (tried, _) = attempts(Repeat::Unsent, 0).run(async || Err::<(), _>(limited(wait))).await;
             assert_eq!((tried, started.elapsed().as_secs()), (tries, slept));
         }
     }
@@ -190,25 +167,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_longer_pause_of_our_own_is_not_cut_short_by_retry_after() {
         let started = tokio::time::Instant::now();
-        attempts(Repeat::Unsent, 5)
-            .run(async || Err::<(), _>(limited(1)))
-            .await
-            .1
-            .expect_err("turned away");
-        assert!(
-            started.elapsed() > Duration::from_secs(14),
-            "{:?}",
-            started.elapsed()
-        );
+        attempts(Repeat::Unsent, 5).run(async || Err::<(), _>(limited(1))).await.1.expect_err("turned away");
+        assert!(started.elapsed() > Duration::from_secs(14), "{:?}", started.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
     async fn failures_before_sending_are_tried_again_also_for_a_write_and_stay_definite() {
         let refused = || CallError::refused_connection();
         for repeat in [Repeat::Unsent, Repeat::Keyed, Repeat::Harmless] {
-            let (tries, result) = attempts(repeat, 0)
-                .run(async || Err::<(), _>(refused()))
-                .await;
+            let (tries, result) = attempts(repeat, 0).run(async || Err::<(), _>(refused())).await;
             let error = result.expect_err("refused");
             assert!(tries == 4 && error.definite && !error.sent);
         }
@@ -238,22 +205,15 @@ mod tests {
         for (past, bound) in [(0, 200), (1, 400), (2, 800)] {
             for _ in 0..200 {
                 let before = SystemTime::now();
-                let RetryDecision::Retry { execute_after } = policy.should_retry(before, past)
-                else {
+                let RetryDecision::Retry { execute_after } = policy.should_retry(before, past) else {
                     panic!("try {past} has a next one");
                 };
                 // The policy reads the clock itself, between the two readings here.
                 let slack = before.elapsed().unwrap_or_default();
                 let pause = execute_after.duration_since(before).unwrap_or_default();
-                assert!(
-                    pause <= Duration::from_millis(bound) + slack,
-                    "{pause:?} after {past}"
-                );
+                assert!(pause <= Duration::from_millis(bound) + slack, "{pause:?} after {past}");
             }
         }
-        assert!(matches!(
-            policy.should_retry(SystemTime::now(), 3),
-            RetryDecision::DoNotRetry
-        ));
+        assert!(matches!(policy.should_retry(SystemTime::now(), 3), RetryDecision::DoNotRetry));
     }
 }

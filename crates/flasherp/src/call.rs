@@ -24,22 +24,13 @@ impl Call {
     /// A call without lease or sync.
     #[must_use]
     pub const fn new(request_id: RequestId) -> Self {
-        Self {
-            request_id,
-            sync_id: None,
-            deadline: None,
-            once: false,
-        }
+        Self { request_id, sync_id: None, deadline: None, once: false }
     }
 
     /// The same for a sync under a lease that ends at `deadline`.
     #[must_use]
     pub const fn for_sync(self, sync_id: SyncId, deadline: Instant) -> Self {
-        Self {
-            sync_id: Some(sync_id),
-            deadline: Some(deadline),
-            ..self
-        }
+        Self { sync_id: Some(sync_id), deadline: Some(deadline), ..self }
     }
 
     /// The same without repeats.

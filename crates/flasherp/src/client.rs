@@ -135,12 +135,7 @@ impl Client {
     }
 
     /// Lets one call through gate and limit, tries it, and tells how it went.
-    pub(crate) async fn run<T>(
-        &self,
-        call: &Call,
-        outgoing: Outgoing,
-        reader: Reader<T>,
-    ) -> CallResult<T> {
+    pub(crate) async fn run<T>(&self, call: &Call, outgoing: Outgoing, reader: Reader<T>) -> CallResult<T> {
         let subject = outgoing.subject;
         let span = tracing::info_span!(
             "flasherp.call",
@@ -151,17 +146,10 @@ impl Client {
             tries = tracing::field::Empty,
             error_code = tracing::field::Empty,
         );
-        self.run_inside(call, outgoing, reader)
-            .instrument(span)
-            .await
+        self.run_inside(call, outgoing, reader).instrument(span).await
     }
 
-    async fn run_inside<T>(
-        &self,
-        call: &Call,
-        outgoing: Outgoing,
-        reader: Reader<T>,
-    ) -> CallResult<T> {
+    async fn run_inside<T>(&self, call: &Call, outgoing: Outgoing, reader: Reader<T>) -> CallResult<T> {
         let inner = &*self.inner;
         let subject = outgoing.subject;
         if let Err(refusal) = inner.gate.enter(subject).await {
@@ -172,42 +160,27 @@ impl Client {
         let permit = inner.limiter.acquire().await;
         let started = Instant::now();
         let attempts = Attempts {
-            policy: if call.once {
-                pauses(inner.options.pause, 1)
-            } else {
-                inner.pauses
-            },
+            policy: if call.once { pauses(inner.options.pause, 1) } else { inner.pauses },
             repeat: outgoing.repeat,
             writes: subject.operation.writes(),
             timeout: inner.options.timeout,
             deadline: call.deadline,
         };
-        let (tries, result) = attempts
-            .run(|| inner.attempt(call, &outgoing, reader))
-            .await;
+        let (tries, result) = attempts.run(|| inner.attempt(call, &outgoing, reader)).await;
         drop(permit);
 
         inner.observe(subject, tries, started, result.as_ref().err());
         let aftermath = inner.gate.leave(subject, result.as_ref().err()).await;
         result.map_err(|error| match aftermath {
             Aftermath::Stands => error,
-            Aftermath::HandedBack => CallError {
-                handed_back: error.handed_back || error.definite,
-                ..error
-            },
+            Aftermath::HandedBack => CallError { handed_back: error.handed_back || error.definite, ..error },
         })
     }
 }
 
 impl Inner {
-    async fn attempt<T>(
-        &self,
-        call: &Call,
-        outgoing: &Outgoing,
-        reader: Reader<T>,
-    ) -> CallResult<T> {
-        let span_name =
-            OtelName(format!("flasherp {}", outgoing.subject.operation.as_str()).into());
+    async fn attempt<T>(&self, call: &Call, outgoing: &Outgoing, reader: Reader<T>) -> CallResult<T> {
+        let span_name = OtelName(format!("flasherp {}", outgoing.subject.operation.as_str()).into());
         let request = RequestBuilder::from_parts(self.http.clone(), outgoing.request(call));
         let response = match request.with_extension(span_name).send().await {
             Ok(response) => response,
@@ -266,14 +239,8 @@ fn plain_client(options: &Options) -> Result<reqwest::Client, BuildError> {
     }
     let mut headers = HeaderMap::new();
     let bearer = SecretString::from(format!("Bearer {}", options.api_key.expose_secret()));
-    headers.insert(
-        AUTHORIZATION,
-        sensitive(&bearer).map_err(|_| BuildError::Credential("API key"))?,
-    );
-    headers.insert(
-        API_SECRET,
-        sensitive(&options.api_secret).map_err(|_| BuildError::Credential("API secret"))?,
-    );
+    headers.insert(AUTHORIZATION, sensitive(&bearer).map_err(|_| BuildError::Credential("API key"))?);
+    headers.insert(API_SECRET, sensitive(&options.api_secret).map_err(|_| BuildError::Credential("API secret"))?);
     let client = reqwest::Client::builder()
         .user_agent(concat!("upcoach-flasherp/", env!("CARGO_PKG_VERSION")))
         .default_headers(headers)
@@ -287,9 +254,7 @@ fn plain_client(options: &Options) -> Result<reqwest::Client, BuildError> {
         .read_timeout(options.read_timeout)
         .timeout(options.timeout)
         .pool_max_idle_per_host(options.in_flight)
-        .dns_resolver(GuardedResolver {
-            allow_private: options.allow_private,
-        })
+        .dns_resolver(GuardedResolver { allow_private: options.allow_private })
         .build()?;
     Ok(client)
 }
@@ -302,8 +267,6 @@ fn sensitive(secret: &SecretString) -> Result<HeaderValue, InvalidHeaderValue> {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("base_url", &self.inner.options.base_url.as_str())
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("base_url", &self.inner.options.base_url.as_str()).finish_non_exhaustive()
     }
 }

@@ -67,18 +67,11 @@ impl CallError {
     }
 
     fn unknown(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
-            definite: false,
-            sent: true,
-            ..Self::unsent(code, message)
-        }
+        Self { definite: false, sent: true, ..Self::unsent(code, message) }
     }
 
     fn caused_by(self, cause: impl Into<Cause>) -> Self {
-        Self {
-            source: Some(cause.into()),
-            ..self
-        }
+        Self { source: Some(cause.into()), ..self }
     }
 
     /// The request could not even be made.
@@ -89,20 +82,13 @@ impl CallError {
     /// The gate is closed.
     pub(crate) fn refused(refusal: Refusal) -> Self {
         let error = Self::unsent(refusal.code, refusal.message);
-        Self {
-            handed_back: true,
-            retry_after: refusal.retry_after,
-            ..error
-        }
+        Self { handed_back: true, retry_after: refusal.retry_after, ..error }
     }
 
     /// The lease ends before a try could.
     pub(crate) fn lease_too_short() -> Self {
         let message = "the lease is too short for a call to FlashERP; nothing was sent";
-        Self {
-            handed_back: true,
-            ..Self::unsent(ErrorCode::SyncFailed, message)
-        }
+        Self { handed_back: true, ..Self::unsent(ErrorCode::SyncFailed, message) }
     }
 
     /// An answer that is neither a success nor an error of FlashERP's.
@@ -111,19 +97,11 @@ impl CallError {
             200..=299 => ErrorCode::UnknownError,
             status => ErrorCode::of_answer(None, status),
         };
-        Self {
-            http_status: Some(http_status),
-            ..Self::unknown(code, message)
-        }
+        Self { http_status: Some(http_status), ..Self::unknown(code, message) }
     }
 
     /// FlashERP's own error.
-    pub(crate) fn told(
-        http_status: u16,
-        code: &str,
-        message: String,
-        details: Vec<FieldIssue>,
-    ) -> Self {
+    pub(crate) fn told(http_status: u16, code: &str, message: String, details: Vec<FieldIssue>) -> Self {
         Self {
             definite: (400..=499).contains(&http_status),
             own_word: true,
@@ -149,10 +127,7 @@ impl CallError {
         } else {
             Self::unknown(ErrorCode::NetworkError, "the connection to FlashERP broke")
         };
-        Self {
-            http_status: status,
-            ..base.caused_by(error)
-        }
+        Self { http_status: status, ..base.caused_by(error) }
     }
 
     /// As the transport tells of a connection that was refused.
@@ -163,20 +138,12 @@ impl CallError {
 
     /// A fault in the client's own machinery, after which nothing is certain.
     pub(crate) fn machinery(cause: impl Into<Cause>) -> Self {
-        Self::unknown(
-            ErrorCode::InternalError,
-            "the request failed inside the client",
-        )
-        .caused_by(cause)
+        Self::unknown(ErrorCode::InternalError, "the request failed inside the client").caused_by(cause)
     }
 
     /// A failed call is unknown once any of its tries was.
     pub(crate) fn after_unknown_try(self) -> Self {
-        Self {
-            definite: false,
-            sent: true,
-            ..self
-        }
+        Self { definite: false, sent: true, ..self }
     }
 
     /// Whether FlashERP itself says that there is no such record. A proxy's 404 says nothing.
@@ -201,9 +168,7 @@ impl CallError {
     /// Whether it says that FlashERP as a whole is in trouble. A 4xx does not, nor what was never tried.
     #[must_use]
     pub fn counts_for_breaker(&self) -> bool {
-        let answered_4xx = self
-            .http_status
-            .is_some_and(|status| (400..=499).contains(&status));
+        let answered_4xx = self.http_status.is_some_and(|status| (400..=499).contains(&status));
         !self.handed_back && !answered_4xx && self.code.counts_for_breaker()
     }
 

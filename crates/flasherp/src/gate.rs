@@ -36,11 +36,7 @@ pub trait Gate: Send + Sync {
     fn enter(&self, subject: Subject) -> BoxFuture<'_, Result<(), Refusal>>;
 
     /// Tells how a call that was let in ended.
-    fn leave<'a>(
-        &'a self,
-        subject: Subject,
-        failure: Option<&'a CallError>,
-    ) -> BoxFuture<'a, Aftermath>;
+    fn leave<'a>(&'a self, subject: Subject, failure: Option<&'a CallError>) -> BoxFuture<'a, Aftermath>;
 }
 
 /// The gate that is always open.

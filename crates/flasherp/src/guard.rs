@@ -33,9 +33,7 @@ pub enum UrlRefused {
 
 /// An address that only we ourselves should reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the base URL must not lead to loopback, private, link-local, metadata or reserved addresses ({0})"
-)]
+#[error("the base URL must not lead to loopback, private, link-local, metadata or reserved addresses ({0})")]
 pub struct AddressRefused(pub IpAddr);
 
 /// Checks what can be seen of the URL itself; literal addresses included. `allow_private` lets http and addresses of our network pass.
@@ -46,10 +44,8 @@ pub fn check_url(url: &Url, allow_private: bool) -> Result<(), UrlRefused> {
     if url.scheme() != "https" && !(allow_private && url.scheme() == "http") {
         return Err(UrlRefused::Scheme);
     }
-    let bare = url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
+    let bare =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
     if !bare {
         return Err(UrlRefused::Extras);
     }
@@ -69,9 +65,7 @@ pub async fn check_resolves(url: &Url, allow_private: bool) -> Result<(), UrlRef
     check_url(url, allow_private)?;
     if let Some(Host::Domain(name)) = url.host() {
         let port = url.port_or_known_default().unwrap_or(443);
-        let found = tokio::net::lookup_host((name, port))
-            .await
-            .map_err(|_| UrlRefused::Unresolvable)?;
+        let found = tokio::net::lookup_host((name, port)).await.map_err(|_| UrlRefused::Unresolvable)?;
         let found: Vec<SocketAddr> = found.collect();
         if found.is_empty() {
             return Err(UrlRefused::Unresolvable);
@@ -83,17 +77,11 @@ pub async fn check_resolves(url: &Url, allow_private: bool) -> Result<(), UrlRef
 
 /// One refused address refuses the name: who mixes them is not to be trusted with the rest.
 fn check_all(found: &[SocketAddr], allow_private: bool) -> Result<(), AddressRefused> {
-    found
-        .iter()
-        .try_for_each(|address| check_address(address.ip(), allow_private))
+    found.iter().try_for_each(|address| check_address(address.ip(), allow_private))
 }
 
 fn check_address(ip: IpAddr, allow_private: bool) -> Result<(), AddressRefused> {
-    if allow_private || is_public(ip) {
-        Ok(())
-    } else {
-        Err(AddressRefused(ip))
-    }
+    if allow_private || is_public(ip) { Ok(()) } else { Err(AddressRefused(ip)) }
 }
 
 /// Whether an address belongs to the public internet. IPv4 in IPv6's clothes is looked at as IPv4.
@@ -162,8 +150,7 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let allow_private = self.allow_private;
         Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             check_all(&found, allow_private)?;
             Ok(Box::new(found.into_iter()) as Addrs)
         })
@@ -260,31 +247,18 @@ mod tests {
 
     #[test]
     fn development_may_use_http_and_loopback() {
-        for url in [
-            "http://127.0.0.1:8084/v1",
-            "http://localhost:8084",
-            "https://[::1]/",
-        ] {
+        for url in ["http://127.0.0.1:8084/v1", "http://localhost:8084", "https://[::1]/"] {
             assert_eq!(check_url(&Url::parse(url).expect("a URL"), true), Ok(()));
         }
-        assert_eq!(
-            check_url(&Url::parse("ftp://127.0.0.1").expect("a URL"), true),
-            Err(UrlRefused::Scheme)
-        );
+        assert_eq!(check_url(&Url::parse("ftp://127.0.0.1").expect("a URL"), true), Err(UrlRefused::Scheme));
     }
 
     #[tokio::test]
     async fn a_name_that_leads_to_loopback_is_refused_when_it_is_saved() {
         let url = Url::parse("https://localhost/v1").expect("a URL");
-        assert!(matches!(
-            check_resolves(&url, false).await,
-            Err(UrlRefused::Address(_))
-        ));
+        assert!(matches!(check_resolves(&url, false).await, Err(UrlRefused::Address(_))));
         assert_eq!(check_resolves(&url, true).await, Ok(()));
         let nowhere = Url::parse("https://no-such-host.invalid/").expect("a URL");
-        assert_eq!(
-            check_resolves(&nowhere, false).await,
-            Err(UrlRefused::Unresolvable)
-        );
+        assert_eq!(check_resolves(&nowhere, false).await, Err(UrlRefused::Unresolvable));
     }
 }

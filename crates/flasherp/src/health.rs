@@ -45,11 +45,7 @@ struct Wire {
 impl Health {
     pub(crate) fn parse(json: &str) -> Result<Self, serde_json::Error> {
         let wire: Wire = serde_json::from_str(json)?;
-        let can = |name: &str| {
-            wire.capabilities
-                .iter()
-                .any(|capability| capability == name)
-        };
+        let can = |name: &str| wire.capabilities.iter().any(|capability| capability == name);
         Ok(Self {
             status: wire.status,
             capabilities: Capabilities {

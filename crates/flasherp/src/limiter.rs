@@ -36,12 +36,7 @@ impl Limiter {
     pub fn new(limit: usize) -> Self {
         let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
         let permits = Arc::new(Semaphore::new(limit));
-        Self {
-            shared: Arc::new(Shared {
-                permits,
-                state: Mutex::new(State { limit, owed: 0 }),
-            }),
-        }
+        Self { shared: Arc::new(Shared { permits, state: Mutex::new(State { limit, owed: 0 }) }) }
     }
 
     /// The bound now.
@@ -71,10 +66,7 @@ impl Limiter {
     /// Waits for a place.
     pub async fn acquire(&self) -> Permit {
         let permit = Arc::clone(&self.shared.permits).acquire_owned().await.ok();
-        Permit {
-            permit,
-            shared: Arc::clone(&self.shared),
-        }
+        Permit { permit, shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -114,9 +106,7 @@ mod tests {
     #[test]
     fn a_lowered_bound_holds_until_enough_calls_have_finished() {
         let limiter = Limiter::new(3);
-        let mut held: Vec<Permit> = (0..3)
-            .map(|_| try_acquire(&limiter).expect("a place"))
-            .collect();
+        let mut held: Vec<Permit> = (0..3).map(|_| try_acquire(&limiter).expect("a place")).collect();
         limiter.set_limit(1);
         held.pop();
         held.pop();

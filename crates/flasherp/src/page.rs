@@ -28,10 +28,7 @@ impl ListQuery {
             ("updatedSince", time(self.updated_since)),
             ("createdFrom", time(self.created_from)),
             ("createdTo", time(self.created_to)),
-            (
-                "limit",
-                self.limit.map(|limit| limit.clamp(1, 500).to_string()),
-            ),
+            ("limit", self.limit.map(|limit| limit.clamp(1, 500).to_string())),
             ("cursor", cursor.map(str::to_owned)),
         ]
         .into_iter()
@@ -61,13 +58,7 @@ impl Page {
     /// A page with a record that cannot be read is no page: what it hides could be the one looked for.
     pub(crate) fn parse(json: &str) -> Result<Self, String> {
         let wire: Wire<'_> = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        let records = wire
-            .data
-            .into_iter()
-            .map(|raw| Record::parse(raw.get()).map_err(|error| error.to_string()));
-        Ok(Self {
-            records: records.collect::<Result<_, _>>()?,
-            next_cursor: wire.next_cursor,
-        })
+        let records = wire.data.into_iter().map(|raw| Record::parse(raw.get()).map_err(|error| error.to_string()));
+        Ok(Self { records: records.collect::<Result<_, _>>()?, next_cursor: wire.next_cursor })
     }
 }

@@ -11,12 +11,7 @@ pub(crate) struct Redactor(Vec<SecretString>);
 
 impl Redactor {
     pub(crate) fn new(secrets: impl IntoIterator<Item = SecretString>) -> Self {
-        Self(
-            secrets
-                .into_iter()
-                .filter(|secret| !secret.expose_secret().is_empty())
-                .collect(),
-        )
+        Self(secrets.into_iter().filter(|secret| !secret.expose_secret().is_empty()).collect())
     }
 
     /// The text without credentials and control characters, at most 500 characters.
@@ -25,10 +20,7 @@ impl Redactor {
         for secret in &self.0 {
             text = text.replace(secret.expose_secret(), HIDDEN);
         }
-        text.chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .take(MAX_CHARS)
-            .collect()
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_CHARS).collect()
     }
 }
 
@@ -39,10 +31,7 @@ mod tests {
     #[test]
     fn credentials_are_taken_out_before_the_text_is_cut() {
         let redactor = Redactor::new(["sk_live_4711", ""].map(SecretString::from));
-        assert_eq!(
-            redactor.clean("unknown key sk_live_4711\u{0}!"),
-            "unknown key [hidden] !"
-        );
+        assert_eq!(redactor.clean("unknown key sk_live_4711\u{0}!"), "unknown key [hidden] !");
         let long = format!("{}sk_live_4711", "x".repeat(495));
         let cleaned = redactor.clean(&long);
         assert_eq!(cleaned.chars().count(), 500);

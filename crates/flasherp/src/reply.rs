@@ -25,11 +25,7 @@ pub(crate) fn record(body: &str) -> Result<Record, String> {
 
 /// A record, or nothing at all (204).
 pub(crate) fn record_or_nothing(body: &str) -> Result<Option<Record>, String> {
-    if body.trim().is_empty() {
-        Ok(None)
-    } else {
-        record(body).map(Some)
-    }
+    if body.trim().is_empty() { Ok(None) } else { record(body).map(Some) }
 }
 
 pub(crate) fn page(body: &str) -> Result<Page, String> {
@@ -59,33 +55,18 @@ pub(crate) fn read<T>(answer: &Answer, reader: Reader<T>, redactor: &Redactor) -
             Some(Err(why)) => redactor.clean(&why),
             None => "not UTF-8".to_owned(),
         };
-        let message = format!(
-            "FlashERP answered {} with {} ({why})",
-            answer.status,
-            answer.looks_like()
-        );
+        let message = format!("FlashERP answered {} with {} ({why})", answer.status, answer.looks_like());
         return Err(CallError::unreadable(answer.status, message));
     }
     let error = match text.and_then(OwnError::parse) {
-        Some(own) => CallError::told(
-            answer.status,
-            &own.code,
-            redactor.clean(&own.message),
-            own.issues(redactor),
-        ),
+        Some(own) => CallError::told(answer.status, &own.code, redactor.clean(&own.message), own.issues(redactor)),
         None => {
-            let message = format!(
-                "an answer that is not FlashERP's own: {} with {}",
-                answer.status,
-                answer.looks_like()
-            );
+            let message =
+                format!("an answer that is not FlashERP's own: {} with {}", answer.status, answer.looks_like());
             CallError::unreadable(answer.status, message)
         }
     };
-    Err(CallError {
-        retry_after: answer.retry_after,
-        ..error
-    })
+    Err(CallError { retry_after: answer.retry_after, ..error })
 }
 
 /// FlashERP's error body. Anything else is somebody else's answer.
@@ -112,14 +93,10 @@ impl<'a> OwnError<'a> {
 
     /// The complaints; of an unexpected form they are left out, for the error stands without them.
     fn issues(&self, redactor: &Redactor) -> Vec<FieldIssue> {
-        let issues: Vec<Issue> = self
-            .details
-            .and_then(|details| serde_json::from_str(details.get()).ok())
-            .unwrap_or_default();
-        let clean = |issue: Issue| FieldIssue {
-            field: redactor.clean(&issue.field),
-            issue: redactor.clean(&issue.issue),
-        };
+        let issues: Vec<Issue> =
+            self.details.and_then(|details| serde_json::from_str(details.get()).ok()).unwrap_or_default();
+        let clean =
+            |issue: Issue| FieldIssue { field: redactor.clean(&issue.field), issue: redactor.clean(&issue.issue) };
         issues.into_iter().take(MAX_ISSUES).map(clean).collect()
     }
 }

@@ -3,8 +3,7 @@
 use sqlx::{Executor as _, PgPool};
 use testkit::TestDatabase;
 
-const APPEND: &str =
-    "INSERT INTO audit.erp_audit_logs (action, entity_type, status, performed_by) VALUES ('sync', 'transaction', 'success', 'test')";
+const APPEND: &str = "INSERT INTO audit.erp_audit_logs (action, entity_type, status, performed_by) VALUES ('sync', 'transaction', 'success', 'test')";
 
 async fn fails(pool: &PgPool, statement: &'static str) -> String {
     pool.execute(statement).await.expect_err(statement).to_string()

@@ -50,7 +50,8 @@ async fn a_claimed_event_is_passed_over_and_a_dead_claimers_is_free_at_once() {
     let ids: Vec<Uuid> = worker.fetch_all(claim).await.expect("free again").iter().map(|row| row.get(0)).collect();
     assert_eq!(ids.len(), 2);
 
-    let park = "SELECT ingress.finish($1, ARRAY['parked', 'applied']::ingress.event_status[], ARRAY['k', NULL], $2, $2, $3)";
+    let park =
+        "SELECT ingress.finish($1, ARRAY['parked', 'applied']::ingress.event_status[], ARRAY['k', NULL], $2, $2, $3)";
     sqlx::query(park)
         .bind(&ids)
         .bind(vec![None::<String>; 2])
@@ -59,7 +60,8 @@ async fn a_claimed_event_is_passed_over_and_a_dead_claimers_is_free_at_once() {
         .await
         .expect("finished");
     assert_eq!(worker.fetch_all(claim).await.expect("none due").len(), 0);
-    let woken: Vec<Uuid> = sqlx::query_scalar("SELECT ingress.wake(ARRAY['k', 'other'])").fetch_all(&worker).await.expect("woken");
+    let woken: Vec<Uuid> =
+        sqlx::query_scalar("SELECT ingress.wake(ARRAY['k', 'other'])").fetch_all(&worker).await.expect("woken");
     assert_eq!(woken, &ids[..1]);
     assert_eq!(worker.fetch_all(claim).await.expect("due again").len(), 1);
 
@@ -75,7 +77,8 @@ async fn a_claimed_event_is_passed_over_and_a_dead_claimers_is_free_at_once() {
 
 async fn sync_row(pool: &PgPool, columns: &'static str, values: &'static str) -> Uuid {
     let id = Uuid::new_v4();
-    let statement = format!("INSERT INTO sync.erp_syncs (id, source_type, source_id{columns}) VALUES ($1, 'customer', $1{values})");
+    let statement =
+        format!("INSERT INTO sync.erp_syncs (id, source_type, source_id{columns}) VALUES ($1, 'customer', $1{values})");
     sqlx::query(sqlx::AssertSqlSafe(statement)).bind(id).execute(pool).await.expect("a sync row");
     id
 }
@@ -120,7 +123,9 @@ async fn skip_takes_what_is_not_done_and_in_nobodys_hands() {
     let (owner, config_api) = (database.pool("erp_owner").await, database.pool("erp_config_api").await);
     let pending = sync_row(&owner, ", due_at", ", now()").await;
     let synced = sync_row(&owner, ", sync_status", ", 'synced'").await;
-    let in_hand = sync_row(&owner, ", sync_status, lease_owner, lease_until", ", 'syncing', $1, now() + interval '1 minute'").await;
+    let in_hand =
+        sync_row(&owner, ", sync_status, lease_owner, lease_until", ", 'syncing', $1, now() + interval '1 minute'")
+            .await;
     let changed: Vec<Uuid> = sqlx::query_scalar("SELECT sync.skip($1, 'test data')")
         .bind(vec![pending, synced, in_hand])
         .fetch_all(&config_api)
@@ -138,7 +143,10 @@ async fn the_gate_is_paused_and_resumed_once() {
     };
     assert!(said("SELECT sync.gate_pause('ada', 'month end')").await);
     assert!(!said("SELECT sync.gate_pause('bob', 'too')").await);
-    let by: String = sqlx::query_scalar("SELECT paused_by FROM sync.gate_for_readers").fetch_one(&config_api).await.expect("the gate");
+    let by: String = sqlx::query_scalar("SELECT paused_by FROM sync.gate_for_readers")
+        .fetch_one(&config_api)
+        .await
+        .expect("the gate");
     assert_eq!(by, "ada");
     assert!(said("SELECT sync.gate_resume()").await);
     assert!(!said("SELECT sync.gate_resume()").await);

@@ -102,10 +102,18 @@ async fn services_write_no_schema_but_their_own() {
     let worker = database.pool("erp_sync_worker").await;
     refused(&worker, "UPDATE ingress.webhook_events SET status = 'ignored', due_at = NULL").await;
     refused(&worker, "UPDATE config.erp_configurations SET is_enabled = false").await;
-    refused(&worker, "INSERT INTO scheduling.alerts (kind, severity, fingerprint, message) VALUES ('a', 'info', 'b', 'c')").await;
+    refused(
+        &worker,
+        "INSERT INTO scheduling.alerts (kind, severity, fingerprint, message) VALUES ('a', 'info', 'b', 'c')",
+    )
+    .await;
     let config_api = database.pool("erp_config_api").await;
     refused(&config_api, "UPDATE sync.erp_syncs SET retry_count = 0").await;
-    refused(&config_api, "INSERT INTO sync.requests (entity_type, source_id, origin) VALUES ('customer', gen_random_uuid(), 'manual')").await;
+    refused(
+        &config_api,
+        "INSERT INTO sync.requests (entity_type, source_id, origin) VALUES ('customer', gen_random_uuid(), 'manual')",
+    )
+    .await;
     refused(&config_api, "DELETE FROM config.erp_configurations").await;
     refused(&config_api, "INSERT INTO upcoach.users (id) VALUES (gen_random_uuid())").await;
     let scheduler = database.pool("erp_scheduler").await;

@@ -4,7 +4,10 @@ use sqlx::{Executor as _, PgPool};
 use testkit::TestDatabase;
 
 async fn requests(pool: &PgPool) -> Vec<(String, String)> {
-    sqlx::query_as("SELECT entity_type::text, origin::text FROM sync.requests ORDER BY id").fetch_all(pool).await.expect("requests")
+    sqlx::query_as("SELECT entity_type::text, origin::text FROM sync.requests ORDER BY id")
+        .fetch_all(pool)
+        .await
+        .expect("requests")
 }
 
 async fn asked_after(pool: &PgPool, statement: &'static str) -> usize {

@@ -23,10 +23,7 @@ pub struct Exchanged {
 
 /// Per field that we sent, what was sent and answered. A field that we did not send never enters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    from = "BTreeMap<String, Exchanged>",
-    into = "BTreeMap<Field, Exchanged>"
-)]
+#[serde(from = "BTreeMap<String, Exchanged>", into = "BTreeMap<Field, Exchanged>")]
 pub struct Base(BTreeMap<Field, Exchanged>);
 
 impl Base {
@@ -55,13 +52,7 @@ impl Base {
                 Some(record) => record.get(*field).cloned().unwrap_or(FieldValue::Null),
                 None => value.clone(),
             };
-            self.0.insert(
-                *field,
-                Exchanged {
-                    sent: value.clone(),
-                    answered,
-                },
-            );
+            self.0.insert(*field, Exchanged { sent: value.clone(), answered });
         }
         self
     }
@@ -73,13 +64,7 @@ impl Base {
         for (field, value) in wanted {
             if agrees(*field, Some(value), record.get(*field)) {
                 let answered = record.get(*field).cloned().unwrap_or(FieldValue::Null);
-                self.0.insert(
-                    *field,
-                    Exchanged {
-                        sent: value.clone(),
-                        answered,
-                    },
-                );
+                self.0.insert(*field, Exchanged { sent: value.clone(), answered });
             }
         }
         self
@@ -89,12 +74,7 @@ impl Base {
 impl From<BTreeMap<String, Exchanged>> for Base {
     /// Skips fields of a newer version: they are sent again, which costs a PUT and loses nothing.
     fn from(stored: BTreeMap<String, Exchanged>) -> Self {
-        Self(
-            stored
-                .into_iter()
-                .filter_map(|(name, exchanged)| Some((name.parse().ok()?, exchanged)))
-                .collect(),
-        )
+        Self(stored.into_iter().filter_map(|(name, exchanged)| Some((name.parse().ok()?, exchanged))).collect())
     }
 }
 

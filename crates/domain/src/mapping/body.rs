@@ -14,8 +14,8 @@ pub fn body(fields: &Fields) -> Vec<u8> {
     let members: Vec<String> = fields
         .iter()
         .map(|(field, value)| {
-            let json = serde_json::to_string(&AsJson(value))
-                .expect("texts, numbers and objects of them always serialise");
+            let json =
+                serde_json::to_string(&AsJson(value)).expect("texts, numbers and objects of them always serialise");
             format!("\"{field}\":{json}")
         })
         .collect();
@@ -28,9 +28,7 @@ impl Serialize for AsJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             FieldValue::Text(text) => serializer.serialize_str(text),
-            FieldValue::Decimal(number) => raw_number(number)
-                .map_err(ser::Error::custom)?
-                .serialize(serializer),
+            FieldValue::Decimal(number) => raw_number(number).map_err(ser::Error::custom)?.serialize(serializer),
             FieldValue::Time(at) => serializer.serialize_str(&instant::text(*at)),
             FieldValue::Object(members) => members.serialize(serializer),
             // Not valid JSON in its place is sent as the text it is, for FlashERP to refuse.
@@ -57,17 +55,11 @@ mod tests {
             (Field::Amount, FieldValue::Decimal(decimal("10.90"))),
             (Field::Description, FieldValue::Null),
             (Field::Name, FieldValue::text("Zoë \"Z\" \u{1}")),
-            (
-                Field::DueDate,
-                FieldValue::time(datetime!(2026-11-24 10:30:00.123_456 +1)),
-            ),
+            (Field::DueDate, FieldValue::time(datetime!(2026-11-24 10:30:00.123_456 +1))),
             (
                 Field::Metadata,
                 FieldValue::Object(BTreeMap::from([
-                    (
-                        "refundedAmount".to_owned(),
-                        Json::Number(decimal("123456789012345678.90")),
-                    ),
+                    ("refundedAmount".to_owned(), Json::Number(decimal("123456789012345678.90"))),
                     ("paused".to_owned(), Json::Bool(true)),
                 ])),
             ),

@@ -17,18 +17,12 @@ pub fn customer(user: &User) -> Result<Fields, MappingError> {
     let email = filled(user.email.as_deref())
         .ok_or_else(|| MappingError::missing(Field::Email, "the user has no e-mail address"))?;
     if email.chars().count() > MAX_CHARS {
-        return Err(MappingError::invalid(
-            Field::Email,
-            "the e-mail address is longer than 255 characters",
-        ));
+        return Err(MappingError::invalid(Field::Email, "the e-mail address is longer than 255 characters"));
     }
     let local_part = match email.split_once('@') {
         Some((local, domain)) if !local.is_empty() && !domain.is_empty() => local,
         _ => {
-            return Err(MappingError::invalid(
-                Field::Email,
-                "the e-mail address is none",
-            ));
+            return Err(MappingError::invalid(Field::Email, "the e-mail address is none"));
         }
     };
     let name = filled(user.name.as_deref()).unwrap_or(local_part);
@@ -36,16 +30,9 @@ pub fn customer(user: &User) -> Result<Fields, MappingError> {
     let mut fields = Fields::from([
         (Field::Email, FieldValue::text(email)),
         (Field::Name, FieldValue::text(shortened(name, MAX_CHARS))),
-        (
-            Field::UpcoachReference,
-            FieldValue::text(user.id.to_string()),
-        ),
+        (Field::UpcoachReference, FieldValue::text(user.id.to_string())),
     ]);
-    put_text(
-        &mut fields,
-        Field::StripeCustomerId,
-        user.stripe_customer_id.as_deref(),
-    );
+    put_text(&mut fields, Field::StripeCustomerId, user.stripe_customer_id.as_deref());
     Ok(fields)
 }
 
@@ -67,15 +54,8 @@ mod tests {
     #[case(Some("  Zoë  "), "Zoë")]
     #[case(Some("   "), "zoe.miller")]
     #[case(None, "zoe.miller")]
-    fn without_a_name_the_emails_local_part_is_the_name(
-        #[case] name: Option<&str>,
-        #[case] sent: &str,
-    ) {
-        let fields = customer(&User {
-            name: name.map(str::to_owned),
-            ..samples::user()
-        })
-        .expect("it maps");
+    fn without_a_name_the_emails_local_part_is_the_name(#[case] name: Option<&str>, #[case] sent: &str) {
+        let fields = customer(&User { name: name.map(str::to_owned), ..samples::user() }).expect("it maps");
         assert_eq!(fields.get(&Field::Name), Some(&FieldValue::text(sent)));
     }
 
@@ -85,41 +65,22 @@ mod tests {
     #[case(Some("nobody"), "VALIDATION_ERROR")]
     #[case(Some("@example.com"), "VALIDATION_ERROR")]
     #[case(Some("zoe@"), "VALIDATION_ERROR")]
-    fn without_a_usable_email_there_is_no_customer(
-        #[case] email: Option<&str>,
-        #[case] code: &str,
-    ) {
-        let error = customer(&User {
-            email: email.map(str::to_owned),
-            ..samples::user()
-        })
-        .expect_err("it must not map");
+    fn without_a_usable_email_there_is_no_customer(#[case] email: Option<&str>, #[case] code: &str) {
+        let error =
+            customer(&User { email: email.map(str::to_owned), ..samples::user() }).expect_err("it must not map");
         assert_eq!((error.code.as_str(), error.field), (code, Field::Email));
     }
 
     #[test]
     fn limits_count_characters_a_long_name_is_cut_and_a_long_email_refused() {
-        let named = |name: String| {
-            customer(&User {
-                name: Some(name),
-                ..samples::user()
-            })
-            .expect("it maps")
-        };
+        let named = |name: String| customer(&User { name: Some(name), ..samples::user() }).expect("it maps");
         let fits = "ü".repeat(255);
-        assert_eq!(
-            named(fits.clone()).get(&Field::Name),
-            Some(&FieldValue::text(fits))
-        );
+        assert_eq!(named(fits.clone()).get(&Field::Name), Some(&FieldValue::text(fits)));
         let cut = named("ü".repeat(256));
         let expected = format!("{}…", "ü".repeat(254));
         assert_eq!(cut.get(&Field::Name), Some(&FieldValue::text(expected)));
         let email = Some(format!("{}@example.com", "z".repeat(244)));
-        let error = customer(&User {
-            email,
-            ..samples::user()
-        })
-        .expect_err("it must not map");
+        let error = customer(&User { email, ..samples::user() }).expect_err("it must not map");
         assert_eq!(error.code.as_str(), "VALIDATION_ERROR");
     }
 }

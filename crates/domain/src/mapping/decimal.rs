@@ -69,23 +69,14 @@ fn canonical(text: &str) -> Option<Canonical> {
     let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
     digits.drain(..zeros);
     if digits.is_empty() {
-        return Some(Canonical {
-            negative: false,
-            digits,
-            exponent: 0,
-        });
+        return Some(Canonical { negative: false, digits, exponent: 0 });
     }
-    Some(Canonical {
-        negative,
-        digits,
-        exponent,
-    })
+    Some(Canonical { negative, digits, exponent })
 }
 
 fn exponent_of(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let plausible =
-        !digits.is_empty() && digits.len() <= 6 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let plausible = !digits.is_empty() && digits.len() <= 6 && digits.bytes().all(|byte| byte.is_ascii_digit());
     if plausible { text.parse().ok() } else { None }
 }
 

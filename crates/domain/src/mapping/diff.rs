@@ -24,27 +24,15 @@ pub enum Leftover {
 #[must_use]
 pub fn diff(wanted: &Fields, base: &Base) -> Fields {
     difference(wanted, base.iter().map(|(field, _)| field), |field| {
-        base.get(field).map(|exchanged| Held {
-            compare: &exchanged.sent,
-            keep: &exchanged.answered,
-        })
+        base.get(field).map(|exchanged| Held { compare: &exchanged.sent, keep: &exchanged.answered })
     })
 }
 
 /// The fields whose wanted value is not what the record holds. Empty: nothing to send.
 #[must_use]
 pub fn diff_against_record(wanted: &Fields, record: &Record, leftover: Leftover) -> Fields {
-    let cleared = record
-        .fields
-        .keys()
-        .copied()
-        .filter(|_| leftover == Leftover::Clear);
-    difference(wanted, cleared, |field| {
-        record.get(field).map(|value| Held {
-            compare: value,
-            keep: value,
-        })
-    })
+    let cleared = record.fields.keys().copied().filter(|_| leftover == Leftover::Clear);
+    difference(wanted, cleared, |field| record.get(field).map(|value| Held { compare: value, keep: value }))
 }
 
 /// What the other side holds of a field: the value to compare with, and the one whose foreign metadata is to be kept.
@@ -63,13 +51,7 @@ fn difference<'a>(
         .keys()
         .copied()
         .chain(gone)
-        .filter(|field| {
-            !agrees(
-                *field,
-                wanted.get(field),
-                held(*field).map(|held| held.compare),
-            )
-        })
+        .filter(|field| !agrees(*field, wanted.get(field), held(*field).map(|held| held.compare)))
         .map(|field| {
             let value = if field == Field::Metadata {
                 metadata::overlay(wanted.get(&field), held(field).map(|held| held.keep))
@@ -80,11 +62,7 @@ fn difference<'a>(
         })
         .collect();
     // What is never compared goes along with what is, but is not worth a call of its own.
-    if different.keys().any(|field| field.compared()) {
-        different
-    } else {
-        Fields::new()
-    }
+    if different.keys().any(|field| field.compared()) { different } else { Fields::new() }
 }
 
 /// Whether a field holds what is wanted. Null is absent; of metadata only our own keys count.
@@ -109,8 +87,7 @@ mod tests {
     use rstest::rstest;
     use time::macros::datetime;
 
-    const HEAD: &str =
-        r#""id":"txn_1","createdAt":"2026-11-24T09:30:00Z","updatedAt":"2026-11-24T09:30:00Z""#;
+    const HEAD: &str = r#""id":"txn_1","createdAt":"2026-11-24T09:30:00Z","updatedAt":"2026-11-24T09:30:00Z""#;
 
     fn record(members: &str) -> Record {
         Record::parse(&format!("{{{HEAD}{members}}}")).expect("a record")
@@ -135,18 +112,13 @@ mod tests {
     #[test]
     fn what_was_sent_is_no_difference_however_flasherp_writes_it() {
         let fields = wanted(|t| t.description = Some("Pro  PLAN".to_owned()));
-        let answer = record(
-            r#","amount":10.990,"currency":"USD","description":"pro plan","status":"completed""#,
-        );
+        let answer = record(r#","amount":10.990,"currency":"USD","description":"pro plan","status":"completed""#);
         let base = Base::default().after_write(&fields, Some(&answer));
         assert_eq!(diff(&fields, &base), Fields::new());
         let answered = base.get(Field::Description).expect("it was sent");
         assert_eq!(
             (&answered.sent, &answered.answered),
-            (
-                &FieldValue::text("Pro  PLAN"),
-                &FieldValue::text("pro plan")
-            )
+            (&FieldValue::text("Pro  PLAN"), &FieldValue::text("pro plan"))
         );
     }
 
@@ -155,17 +127,11 @@ mod tests {
         let before = wanted(|_| {});
         let base = Base::default().after_write(&before, Some(&echo(&before)));
         let after = wanted(|t| (t.amount, t.description) = (1200, None));
-        assert_eq!(
-            json(&diff(&after, &base)),
-            r#"{"amount":12.00,"description":null}"#
-        );
+        assert_eq!(json(&diff(&after, &base)), r#"{"amount":12.00,"description":null}"#);
         let difference = diff(&after, &base);
         let base = base.after_write(&difference, Some(&echo(&after)));
         assert_eq!(diff(&after, &base), Fields::new());
-        assert_eq!(
-            json(&diff(&before, &base)),
-            r#"{"amount":10.99,"description":"Pro, November"}"#
-        );
+        assert_eq!(json(&diff(&before, &base)), r#"{"amount":10.99,"description":"Pro, November"}"#);
     }
 
     #[test]
@@ -175,37 +141,22 @@ mod tests {
 
     #[test]
     fn metadata_is_sent_whole_and_keeps_what_finance_wrote_there() {
-        let before = wanted(|t| {
-            (t.status, t.refunded_amount) = (TransactionStatus::PartiallyRefunded, Some(100))
-        });
+        let before = wanted(|t| (t.status, t.refunded_amount) = (TransactionStatus::PartiallyRefunded, Some(100)));
         let answer = record(r#","metadata":{"refundedAmount":1.0,"costCentre":"K-7"}"#);
         let base = Base::default().after_write(&before, Some(&answer));
         assert_eq!(diff(&before, &base), Fields::new());
-        let more = wanted(|t| {
-            (t.status, t.refunded_amount) = (TransactionStatus::PartiallyRefunded, Some(200))
-        });
-        assert_eq!(
-            json(&diff(&more, &base)),
-            r#"{"metadata":{"costCentre":"K-7","refundedAmount":2.00}}"#
-        );
+        let more = wanted(|t| (t.status, t.refunded_amount) = (TransactionStatus::PartiallyRefunded, Some(200)));
+        assert_eq!(json(&diff(&more, &base)), r#"{"metadata":{"costCentre":"K-7","refundedAmount":2.00}}"#);
         let none = wanted(|t| t.status = TransactionStatus::Refunded);
-        assert_eq!(
-            json(&diff(&none, &base)),
-            r#"{"status":"refunded","metadata":{"costCentre":"K-7"}}"#
-        );
+        assert_eq!(json(&diff(&none, &base)), r#"{"status":"refunded","metadata":{"costCentre":"K-7"}}"#);
     }
 
     #[test]
     fn metadata_that_only_held_our_keys_is_cleared() {
-        let before = wanted(|t| {
-            (t.status, t.refunded_amount) = (TransactionStatus::PartiallyRefunded, Some(100))
-        });
+        let before = wanted(|t| (t.status, t.refunded_amount) = (TransactionStatus::PartiallyRefunded, Some(100)));
         let base = Base::default().after_write(&before, Some(&echo(&before)));
         let none = wanted(|t| t.status = TransactionStatus::Refunded);
-        assert_eq!(
-            json(&diff(&none, &base)),
-            r#"{"status":"refunded","metadata":null}"#
-        );
+        assert_eq!(json(&diff(&none, &base)), r#"{"status":"refunded","metadata":null}"#);
     }
 
     #[test]
@@ -215,16 +166,10 @@ mod tests {
         let before = subscription(&sample, &customer).expect("it maps");
         let base = Base::default().after_write(&before, None);
         sample.canceled_at = Some(datetime!(2026-11-20 00:00 UTC));
-        assert_eq!(
-            diff(&subscription(&sample, &customer).expect("it maps"), &base),
-            Fields::new()
-        );
+        assert_eq!(diff(&subscription(&sample, &customer).expect("it maps"), &base), Fields::new());
         sample.status = SubscriptionStatus::Canceled;
         let difference = diff(&subscription(&sample, &customer).expect("it maps"), &base);
-        assert_eq!(
-            json(&difference),
-            r#"{"status":"canceled","canceledAt":"2026-11-20T00:00:00.000Z"}"#
-        );
+        assert_eq!(json(&difference), r#"{"status":"canceled","canceledAt":"2026-11-20T00:00:00.000Z"}"#);
     }
 
     #[test]
@@ -233,13 +178,8 @@ mod tests {
         let newest = wanted(|t| t.description = None);
         let found = echo(&older);
         let difference = diff_against_record(&newest, &found, Leftover::Clear);
-        assert_eq!(
-            json(&difference),
-            r#"{"amount":10.99,"paymentMethod":"card","description":null}"#
-        );
-        let base = Base::default()
-            .after_found(&newest, &found)
-            .after_write(&difference, Some(&echo(&newest)));
+        assert_eq!(json(&difference), r#"{"amount":10.99,"paymentMethod":"card","description":null}"#);
+        let base = Base::default().after_found(&newest, &found).after_write(&difference, Some(&echo(&newest)));
         assert_eq!(diff(&newest, &base), Fields::new());
     }
 
@@ -247,13 +187,8 @@ mod tests {
     fn a_record_that_is_taken_over_keeps_what_others_wrote_and_that_never_enters_base() {
         let fields = wanted(|t| (t.description, t.payment_method) = (None, None));
         let mut found = echo(&fields);
-        found
-            .fields
-            .insert(Field::Description, FieldValue::text("checked by finance"));
-        assert_eq!(
-            diff_against_record(&fields, &found, Leftover::Keep),
-            Fields::new()
-        );
+        found.fields.insert(Field::Description, FieldValue::text("checked by finance"));
+        assert_eq!(diff_against_record(&fields, &found, Leftover::Keep), Fields::new());
         let base = Base::default().after_found(&fields, &found);
         assert_eq!(base.get(Field::Description), None);
         assert_eq!(diff(&fields, &base), Fields::new());
@@ -262,37 +197,22 @@ mod tests {
     #[test]
     fn what_differs_in_a_found_record_is_not_taken_for_sent() {
         let fields = wanted(|_| {});
-        let base =
-            Base::default().after_found(&fields, &record(r#","amount":10.98,"currency":"USD""#));
+        let base = Base::default().after_found(&fields, &record(r#","amount":10.98,"currency":"USD""#));
         assert!(base.get(Field::Amount).is_none() && base.get(Field::Currency).is_some());
         assert!(diff(&fields, &base).contains_key(&Field::Amount));
     }
 
     #[test]
     fn base_keeps_every_digit_in_jsonb_and_skips_what_a_newer_version_wrote() {
-        let fields = wanted(|t| {
-            (t.status, t.refunded_amount) = (TransactionStatus::PartiallyRefunded, Some(10))
-        });
+        let fields = wanted(|t| (t.status, t.refunded_amount) = (TransactionStatus::PartiallyRefunded, Some(10)));
         let base = Base::default().after_write(&fields, Some(&echo(&fields)));
         // What jsonb columns do: through a Value, whose numbers are floats.
         let mut value = serde_json::to_value(&base).expect("a base serialises");
-        assert_eq!(
-            value["amount"]["sent"],
-            serde_json::json!({ "decimal": "10.99" })
-        );
-        assert_eq!(
-            value["metadata"]["sent"],
-            serde_json::json!({ "object": "{\"refundedAmount\":0.10}" })
-        );
-        assert_eq!(
-            serde_json::from_value::<Base>(value.clone()).expect("and comes back"),
-            base
-        );
+        assert_eq!(value["amount"]["sent"], serde_json::json!({ "decimal": "10.99" }));
+        assert_eq!(value["metadata"]["sent"], serde_json::json!({ "object": "{\"refundedAmount\":0.10}" }));
+        assert_eq!(serde_json::from_value::<Base>(value.clone()).expect("and comes back"), base);
         value["fieldOfTomorrow"] = serde_json::json!({ "sent": "null", "answered": "null" });
-        assert_eq!(
-            serde_json::from_value::<Base>(value).expect("and comes back"),
-            base
-        );
+        assert_eq!(serde_json::from_value::<Base>(value).expect("and comes back"), base);
     }
 
     #[rstest]

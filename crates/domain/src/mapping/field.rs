@@ -84,9 +84,7 @@ impl Field {
     #[must_use]
     pub const fn kind(self) -> FieldKind {
         match self {
-            Self::Amount | Self::Revenue | Self::Costs | Self::Profit | Self::Mrr | Self::Arr => {
-                FieldKind::Decimal
-            }
+            Self::Amount | Self::Revenue | Self::Costs | Self::Profit | Self::Mrr | Self::Arr => FieldKind::Decimal,
             Self::CurrentPeriodStart
             | Self::CurrentPeriodEnd
             | Self::CanceledAt

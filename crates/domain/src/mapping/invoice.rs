@@ -15,23 +15,15 @@ pub fn invoice(invoice: &Invoice, customer: &FlashErpId) -> Result<Fields, Mappi
     let money = amount(invoice.amount, &invoice.currency)?;
     let mut fields = Fields::from([
         (Field::CustomerId, FieldValue::text(customer.as_str())),
-        (
-            Field::DueDate,
-            FieldValue::time(invoice.due_date.unwrap_or(invoice.created_at)),
-        ),
+        (Field::DueDate, FieldValue::time(invoice.due_date.unwrap_or(invoice.created_at))),
         (Field::Status, FieldValue::text(invoice.status.as_str())),
-        (
-            Field::UpcoachReference,
-            FieldValue::text(invoice.id.to_string()),
-        ),
+        (Field::UpcoachReference, FieldValue::text(invoice.id.to_string())),
     ]);
     put_amount(&mut fields, money);
     if let Some(at) = invoice.paid_at {
         fields.insert(Field::PaidAt, FieldValue::time(at));
     }
-    let bills = invoice
-        .transaction_id
-        .map(|id| (metadata::UPCOACH_TRANSACTION_ID, Json::Text(id.to_string())));
+    let bills = invoice.transaction_id.map(|id| (metadata::UPCOACH_TRANSACTION_ID, Json::Text(id.to_string())));
     metadata::put(&mut fields, [bills]);
     Ok(fields)
 }
@@ -52,12 +44,7 @@ mod tests {
     #[test]
     fn a_due_date_of_its_own_is_told() {
         let due = datetime!(2026-12-24 00:00 UTC);
-        let sample = Invoice {
-            due_date: Some(due),
-            transaction_id: None,
-            paid_at: None,
-            ..samples::invoice()
-        };
+        let sample = Invoice { due_date: Some(due), transaction_id: None, paid_at: None, ..samples::invoice() };
         let fields = invoice(&sample, &samples::flasherp_customer()).expect("it maps");
         assert_eq!(fields.get(&Field::DueDate), Some(&FieldValue::Time(due)));
         assert!(!fields.contains_key(&Field::Metadata) && !fields.contains_key(&Field::PaidAt));

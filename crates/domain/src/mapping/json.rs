@@ -52,11 +52,7 @@ impl Json {
 
     fn read(raw: &RawValue) -> Result<Self, JsonError> {
         // Each level below is read once more; a bomb of brackets is to cost one look.
-        if depth(raw.get()) > MAX_DEPTH {
-            Err(JsonError::TooDeep)
-        } else {
-            Self::parse_raw(raw, MAX_DEPTH)
-        }
+        if depth(raw.get()) > MAX_DEPTH { Err(JsonError::TooDeep) } else { Self::parse_raw(raw, MAX_DEPTH) }
     }
 
     fn parse_raw(raw: &RawValue, depth: u32) -> Result<Self, JsonError> {
@@ -65,9 +61,7 @@ impl Json {
         match text.as_bytes().first() {
             Some(b'{') => {
                 let members: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
-                let read = members
-                    .into_iter()
-                    .map(|(key, raw)| Ok((key, Self::parse_raw(raw, deeper)?)));
+                let read = members.into_iter().map(|(key, raw)| Ok((key, Self::parse_raw(raw, deeper)?)));
                 Ok(Self::Object(read.collect::<Result<_, JsonError>>()?))
             }
             Some(b'[') => {
@@ -78,9 +72,7 @@ impl Json {
             Some(b'"') => Ok(Self::Text(serde_json::from_str(text)?)),
             Some(b'n') => Ok(Self::Null),
             Some(b't' | b'f') => Ok(Self::Bool(text == "true")),
-            _ => Ok(Self::Number(
-                Decimal::new(text).map_err(|_| JsonError::Number)?,
-            )),
+            _ => Ok(Self::Number(Decimal::new(text).map_err(|_| JsonError::Number)?)),
         }
     }
 }
@@ -90,9 +82,7 @@ impl Serialize for Json {
         match self {
             Self::Null => serializer.serialize_unit(),
             Self::Bool(value) => serializer.serialize_bool(*value),
-            Self::Number(number) => raw_number(number)
-                .map_err(ser::Error::custom)?
-                .serialize(serializer),
+            Self::Number(number) => raw_number(number).map_err(ser::Error::custom)?.serialize(serializer),
             Self::Text(text) => serializer.serialize_str(text),
             Self::List(items) => serializer.collect_seq(items),
             Self::Object(members) => serializer.collect_map(members),
@@ -151,10 +141,7 @@ mod tests {
     #[test]
     fn a_bomb_of_brackets_is_refused_and_does_not_take_the_process_with_it() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-        assert!(matches!(
-            Json::parse(&nested(2_000_000)),
-            Err(JsonError::TooDeep)
-        ));
+        assert!(matches!(Json::parse(&nested(2_000_000)), Err(JsonError::TooDeep)));
         assert!(matches!(Json::parse(&nested(33)), Err(JsonError::TooDeep)));
         assert!(Json::parse(&nested(31)).is_ok());
         let brackets_in_texts = format!("[{:?}]", format!("\"{}\\", "[".repeat(100)));
@@ -163,15 +150,7 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_refused() {
-        for text in [
-            "",
-            "{",
-            "{\"a\":}",
-            "[1,]",
-            "nul",
-            "1 2",
-            "{\"a\":1e9999999}",
-        ] {
+        for text in ["", "{", "{\"a\":}", "[1,]", "nul", "1 2", "{\"a\":1e9999999}"] {
             assert!(Json::parse(text).is_err(), "{text}");
         }
     }

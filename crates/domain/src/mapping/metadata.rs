@@ -22,22 +22,12 @@ pub(super) const UPCOACH_TRANSACTION_ID: &str = "upcoachTransactionId";
 /// Why a report is not whole.
 pub(super) const INCOMPLETE: &str = "incomplete";
 
-const OURS: [&str; 6] = [
-    REFUNDED_AMOUNT,
-    UPCOACH_TYPE,
-    TRIAL_ENDS_AT,
-    PAUSED,
-    UPCOACH_TRANSACTION_ID,
-    INCOMPLETE,
-];
+const OURS: [&str; 6] = [REFUNDED_AMOUNT, UPCOACH_TYPE, TRIAL_ENDS_AT, PAUSED, UPCOACH_TRANSACTION_ID, INCOMPLETE];
 
 /// Adds our keys as metadata; nothing when there are none.
 pub(super) fn put<const N: usize>(fields: &mut Fields, members: [Option<(&str, Json)>; N]) {
-    let members: BTreeMap<String, Json> = members
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect();
+    let members: BTreeMap<String, Json> =
+        members.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)).collect();
     if !members.is_empty() {
         fields.insert(Field::Metadata, FieldValue::Object(members));
     }
@@ -46,11 +36,9 @@ pub(super) fn put<const N: usize>(fields: &mut Fields, members: [Option<(&str, J
 /// Our keys of a metadata value.
 pub(super) fn ours(value: Option<&FieldValue>) -> BTreeMap<&str, &Json> {
     match value {
-        Some(FieldValue::Object(members)) => members
-            .iter()
-            .map(|(key, value)| (key.as_str(), value))
-            .filter(|(key, _)| OURS.contains(key))
-            .collect(),
+        Some(FieldValue::Object(members)) => {
+            members.iter().map(|(key, value)| (key.as_str(), value)).filter(|(key, _)| OURS.contains(key)).collect()
+        }
         _ => BTreeMap::new(),
     }
 }
@@ -59,11 +47,7 @@ pub(super) fn ours(value: Option<&FieldValue>) -> BTreeMap<&str, &Json> {
 pub(super) fn overlay(wanted: Option<&FieldValue>, known: Option<&FieldValue>) -> FieldValue {
     let mut members = BTreeMap::new();
     if let Some(FieldValue::Object(known)) = known {
-        members.extend(
-            known
-                .iter()
-                .filter(|(key, _)| !OURS.contains(&key.as_str())),
-        );
+        members.extend(known.iter().filter(|(key, _)| !OURS.contains(&key.as_str())));
     }
     if let Some(FieldValue::Object(wanted)) = wanted {
         members.extend(wanted);
@@ -71,10 +55,5 @@ pub(super) fn overlay(wanted: Option<&FieldValue>, known: Option<&FieldValue>) -
     if members.is_empty() {
         return FieldValue::Null;
     }
-    FieldValue::Object(
-        members
-            .into_iter()
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect(),
-    )
+    FieldValue::Object(members.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect())
 }

@@ -50,19 +50,11 @@ pub struct MappingError {
 
 impl MappingError {
     fn missing(field: Field, message: impl Into<String>) -> Self {
-        Self {
-            code: ErrorCode::MissingRequiredField,
-            field,
-            message: message.into(),
-        }
+        Self { code: ErrorCode::MissingRequiredField, field, message: message.into() }
     }
 
     fn invalid(field: Field, message: impl Into<String>) -> Self {
-        Self {
-            code: ErrorCode::ValidationError,
-            field,
-            message: message.into(),
-        }
+        Self { code: ErrorCode::ValidationError, field, message: message.into() }
     }
 
     fn money(field: Field, error: &MoneyError) -> Self {

@@ -46,14 +46,12 @@ impl Record {
     /// Not a JSON object, or without a usable `id`, `createdAt` and `updatedAt`. An odd value in any other field is kept
     /// ([`FieldValue::Raw`]): the record exists all the same.
     pub fn parse(json: &str) -> Result<Self, RecordError> {
-        let members: BTreeMap<String, &RawValue> =
-            serde_json::from_str(json).map_err(RecordError::NotAnObject)?;
+        let members: BTreeMap<String, &RawValue> = serde_json::from_str(json).map_err(RecordError::NotAnObject)?;
         let text = |name: &'static str| {
             let raw = members.get(name).ok_or(RecordError::Member(name))?;
             serde_json::from_str::<String>(raw.get()).map_err(|_| RecordError::Member(name))
         };
-        let time =
-            |name: &'static str| instant::parse(&text(name)?).ok_or(RecordError::Member(name));
+        let time = |name: &'static str| instant::parse(&text(name)?).ok_or(RecordError::Member(name));
         let fields = Field::ALL.iter().filter_map(|field| {
             let value = FieldValue::read(*field, members.get(field.as_str())?.get());
             (!value.is_null()).then_some((*field, value))
@@ -115,26 +113,11 @@ mod tests {
         assert_eq!(record.id.as_str(), "txn_1");
         assert_eq!(record.created_at, datetime!(2026-11-24 09:30:00.123 UTC));
         assert_eq!(record.updated_at, datetime!(2026-11-24 09:30 UTC));
-        assert_eq!(
-            record.money().expect("both there").map(Money::minor),
-            Ok(1090)
-        );
+        assert_eq!(record.money().expect("both there").map(Money::minor), Ok(1090));
         assert_eq!(record.get(Field::Description), None);
-        assert_eq!(
-            record.reference(),
-            Some("0189d7c2-0f4b-7a31-9c55-6d2f6f0f7d11")
-        );
+        assert_eq!(record.reference(), Some("0189d7c2-0f4b-7a31-9c55-6d2f6f0f7d11"));
         let known: Vec<&str> = record.fields.keys().map(|field| field.as_str()).collect();
-        assert_eq!(
-            known,
-            [
-                "upcoachReference",
-                "amount",
-                "currency",
-                "status",
-                "metadata"
-            ]
-        );
+        assert_eq!(known, ["upcoachReference", "amount", "currency", "status", "metadata"]);
     }
 
     #[test]
@@ -143,14 +126,8 @@ mod tests {
             r#"{"id":"1","createdAt":"2026-11-24T09:30:00Z","updatedAt":"2026-11-24T09:30:00Z","amount":"10.90","currency":"USD","paidAt":7}"#,
         )
         .expect("a record");
-        assert_eq!(
-            record.get(Field::Amount),
-            Some(&FieldValue::Raw("\"10.90\"".to_owned()))
-        );
-        assert_eq!(
-            record.get(Field::PaidAt),
-            Some(&FieldValue::Raw("7".to_owned()))
-        );
+        assert_eq!(record.get(Field::Amount), Some(&FieldValue::Raw("\"10.90\"".to_owned())));
+        assert_eq!(record.get(Field::PaidAt), Some(&FieldValue::Raw("7".to_owned())));
         assert!(record.money().expect("both there").is_err());
     }
 
@@ -162,18 +139,9 @@ mod tests {
     #[case(r#"{"id":7}"#, "id is missing or unusable")]
     #[case(r#"{"id":""}"#, "id is missing or unusable")]
     #[case(r#"{"id":"1"}"#, "createdAt is missing or unusable")]
-    #[case(
-        r#"{"id":"1","createdAt":"yesterday"}"#,
-        "createdAt is missing or unusable"
-    )]
-    #[case(
-        r#"{"id":"1","createdAt":"2026-11-24T09:30:00Z"}"#,
-        "updatedAt is missing or unusable"
-    )]
+    #[case(r#"{"id":"1","createdAt":"yesterday"}"#, "createdAt is missing or unusable")]
+    #[case(r#"{"id":"1","createdAt":"2026-11-24T09:30:00Z"}"#, "updatedAt is missing or unusable")]
     fn what_is_no_record_is_refused(#[case] json: &str, #[case] message: &str) {
-        assert_eq!(
-            Record::parse(json).map_err(|error| error.to_string()),
-            Err(message.to_owned())
-        );
+        assert_eq!(Record::parse(json).map_err(|error| error.to_string()), Err(message.to_owned()));
     }
 }

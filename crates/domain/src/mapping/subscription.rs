@@ -19,30 +19,18 @@ use crate::{
 /// # Errors
 /// An unknown currency, an amount that is none in it, a period that ends before it begins: VALIDATION_ERROR. No period:
 /// MISSING_REQUIRED_FIELD.
-pub fn subscription(
-    subscription: &Subscription,
-    customer: &FlashErpId,
-) -> Result<Fields, MappingError> {
+pub fn subscription(subscription: &Subscription, customer: &FlashErpId) -> Result<Fields, MappingError> {
     let money = amount(subscription.amount, &subscription.currency)?;
     let start = required(Field::CurrentPeriodStart, subscription.current_period_start)?;
     let end = required(Field::CurrentPeriodEnd, subscription.current_period_end)?;
     if end < start {
-        return Err(MappingError::invalid(
-            Field::CurrentPeriodEnd,
-            "the period ends before it begins",
-        ));
+        return Err(MappingError::invalid(Field::CurrentPeriodEnd, "the period ends before it begins"));
     }
-    let trial_end = || {
-        subscription
-            .trial_end
-            .map(|at| Json::Text(instant::text(at)))
-    };
+    let trial_end = || subscription.trial_end.map(|at| Json::Text(instant::text(at)));
     let (status, trial_ends_at, paused) = match subscription.status {
         SubscriptionStatus::Active => ("active", None, None),
         SubscriptionStatus::PastDue => ("past_due", None, None),
-        SubscriptionStatus::Canceled | SubscriptionStatus::IncompleteExpired => {
-            ("canceled", None, None)
-        }
+        SubscriptionStatus::Canceled | SubscriptionStatus::IncompleteExpired => ("canceled", None, None),
         SubscriptionStatus::Incomplete => ("incomplete", None, None),
         SubscriptionStatus::Trialing => ("active", trial_end(), None),
         SubscriptionStatus::Paused => ("incomplete", None, Some(Json::Bool(true))),
@@ -52,32 +40,19 @@ pub fn subscription(
         (Field::CustomerId, FieldValue::text(customer.as_str())),
         (Field::Plan, FieldValue::text(subscription.plan.as_str())),
         (Field::Status, FieldValue::text(status)),
-        (
-            Field::BillingInterval,
-            FieldValue::text(subscription.billing_interval.as_str()),
-        ),
+        (Field::BillingInterval, FieldValue::text(subscription.billing_interval.as_str())),
         (Field::CurrentPeriodStart, FieldValue::time(start)),
         (Field::CurrentPeriodEnd, FieldValue::time(end)),
-        (
-            Field::UpcoachReference,
-            FieldValue::text(subscription.id.to_string()),
-        ),
+        (Field::UpcoachReference, FieldValue::text(subscription.id.to_string())),
     ]);
     put_amount(&mut fields, money);
     if let Some(at) = subscription.canceled_at {
         fields.insert(Field::CanceledAt, FieldValue::time(at));
     }
-    put_text(
-        &mut fields,
-        Field::StripeSubscriptionId,
-        subscription.stripe_subscription_id.as_deref(),
-    );
+    put_text(&mut fields, Field::StripeSubscriptionId, subscription.stripe_subscription_id.as_deref());
     metadata::put(
         &mut fields,
-        [
-            trial_ends_at.map(|at| (metadata::TRIAL_ENDS_AT, at)),
-            paused.map(|paused| (metadata::PAUSED, paused)),
-        ],
+        [trial_ends_at.map(|at| (metadata::TRIAL_ENDS_AT, at)), paused.map(|paused| (metadata::PAUSED, paused))],
     );
     Ok(fields)
 }
@@ -114,21 +89,9 @@ mod tests {
     #[case(SubscriptionStatus::Canceled, "canceled", None)]
     #[case(SubscriptionStatus::IncompleteExpired, "canceled", None)]
     #[case(SubscriptionStatus::Incomplete, "incomplete", None)]
-    #[case(
-        SubscriptionStatus::Trialing,
-        "active",
-        Some(r#"{"metadata":{"trialEndsAt":"2026-12-01T00:00:00.000Z"}}"#)
-    )]
-    #[case(
-        SubscriptionStatus::Paused,
-        "incomplete",
-        Some(r#"{"metadata":{"paused":true}}"#)
-    )]
-    fn every_status_has_its_word(
-        #[case] status: SubscriptionStatus,
-        #[case] word: &str,
-        #[case] note: Option<&str>,
-    ) {
+    #[case(SubscriptionStatus::Trialing, "active", Some(r#"{"metadata":{"trialEndsAt":"2026-12-01T00:00:00.000Z"}}"#))]
+    #[case(SubscriptionStatus::Paused, "incomplete", Some(r#"{"metadata":{"paused":true}}"#))]
+    fn every_status_has_its_word(#[case] status: SubscriptionStatus, #[case] word: &str, #[case] note: Option<&str>) {
         let mut fields = map(|s| s.status = status).expect("it maps");
         assert_eq!(fields.get(&Field::Status), Some(&FieldValue::text(word)));
         fields.retain(|field, _| *field == Field::Metadata);
@@ -137,27 +100,16 @@ mod tests {
 
     #[test]
     fn a_cancelled_one_says_when() {
-        let fields = map(|s| s.canceled_at = Some(datetime!(2026-11-20 01:02:03.456_789 UTC)))
-            .expect("it maps");
-        assert_eq!(
-            fields.get(&Field::CanceledAt),
-            Some(&FieldValue::Time(datetime!(2026-11-20 01:02:03.456 UTC)))
-        );
+        let fields = map(|s| s.canceled_at = Some(datetime!(2026-11-20 01:02:03.456_789 UTC))).expect("it maps");
+        assert_eq!(fields.get(&Field::CanceledAt), Some(&FieldValue::Time(datetime!(2026-11-20 01:02:03.456 UTC))));
     }
 
     #[test]
     fn a_subscription_without_a_sound_period_is_not_sent() {
         let missing = map(|s| s.current_period_end = None).expect_err("it must not map");
-        assert_eq!(
-            (missing.code.as_str(), missing.field),
-            ("MISSING_REQUIRED_FIELD", Field::CurrentPeriodEnd)
-        );
-        let backwards =
-            map(|s| s.current_period_end = s.current_period_start.map(|at| at - Duration::SECOND));
+        assert_eq!((missing.code.as_str(), missing.field), ("MISSING_REQUIRED_FIELD", Field::CurrentPeriodEnd));
+        let backwards = map(|s| s.current_period_end = s.current_period_start.map(|at| at - Duration::SECOND));
         let backwards = backwards.expect_err("it must not map");
-        assert_eq!(
-            (backwards.code.as_str(), backwards.field),
-            ("VALIDATION_ERROR", Field::CurrentPeriodEnd)
-        );
+        assert_eq!((backwards.code.as_str(), backwards.field), ("VALIDATION_ERROR", Field::CurrentPeriodEnd));
     }
 }

@@ -22,25 +22,18 @@ const DESCRIPTION_MAX_CHARS: usize = 500;
 /// # Errors
 /// An unknown currency, an amount that is none in it: VALIDATION_ERROR. A partly refunded payment that doesn't say how much went back:
 /// MISSING_REQUIRED_FIELD.
-pub fn transaction(
-    transaction: &Transaction,
-    customer: &FlashErpId,
-) -> Result<Fields, MappingError> {
+pub fn transaction(transaction: &Transaction, customer: &FlashErpId) -> Result<Fields, MappingError> {
     let money = amount(transaction.amount, &transaction.currency)?;
     let (kind, upcoach_type, money) = match transaction.kind {
         TransactionType::Payment => ("payment", None, money),
         TransactionType::Refund => {
-            let positive = money
-                .abs()
-                .map_err(|error| MappingError::money(Field::Amount, &error))?;
+            let positive = money.abs().map_err(|error| MappingError::money(Field::Amount, &error))?;
             ("refund", None, positive)
         }
         TransactionType::Adjustment => ("adjustment", None, money),
-        TransactionType::Chargeback | TransactionType::Payout => (
-            "adjustment",
-            Some(Json::Text(transaction.kind.to_string())),
-            money,
-        ),
+        TransactionType::Chargeback | TransactionType::Payout => {
+            ("adjustment", Some(Json::Text(transaction.kind.to_string())), money)
+        }
     };
     let (status, refunded) = match transaction.status {
         TransactionStatus::Pending => ("pending", None),
@@ -54,28 +47,14 @@ pub fn transaction(
         (Field::CustomerId, FieldValue::text(customer.as_str())),
         (Field::Status, FieldValue::text(status)),
         (Field::Type, FieldValue::text(kind)),
-        (
-            Field::UpcoachReference,
-            FieldValue::text(transaction.id.to_string()),
-        ),
+        (Field::UpcoachReference, FieldValue::text(transaction.id.to_string())),
     ]);
     put_amount(&mut fields, money);
-    put_text(
-        &mut fields,
-        Field::PaymentMethod,
-        transaction.payment_method.as_deref(),
-    );
+    put_text(&mut fields, Field::PaymentMethod, transaction.payment_method.as_deref());
     if let Some(description) = filled(transaction.description.as_deref()) {
-        fields.insert(
-            Field::Description,
-            FieldValue::text(shortened(description, DESCRIPTION_MAX_CHARS)),
-        );
+        fields.insert(Field::Description, FieldValue::text(shortened(description, DESCRIPTION_MAX_CHARS)));
     }
-    put_text(
-        &mut fields,
-        Field::StripeTransactionId,
-        transaction.stripe_transaction_id.as_deref(),
-    );
+    put_text(&mut fields, Field::StripeTransactionId, transaction.stripe_transaction_id.as_deref());
     metadata::put(
         &mut fields,
         [
@@ -88,14 +67,10 @@ pub fn transaction(
 
 fn refunded_amount(transaction: &Transaction) -> Result<Json, MappingError> {
     let units = transaction.refunded_amount.ok_or_else(|| {
-        MappingError::missing(
-            Field::Metadata,
-            "the payment is partly refunded, but not by how much (refunded_amount)",
-        )
+        MappingError::missing(Field::Metadata, "the payment is partly refunded, but not by how much (refunded_amount)")
     })?;
     let text = amount(units, &transaction.currency)?.to_decimal();
-    let number = Decimal::new(text)
-        .map_err(|error| MappingError::invalid(Field::Metadata, error.to_string()))?;
+    let number = Decimal::new(text).map_err(|error| MappingError::invalid(Field::Metadata, error.to_string()))?;
     Ok(Json::Number(number))
 }
 
@@ -136,16 +111,8 @@ mod tests {
     #[case(TransactionStatus::Completed, "completed", None)]
     #[case(TransactionStatus::Failed, "failed", None)]
     #[case(TransactionStatus::Refunded, "refunded", None)]
-    #[case(
-        TransactionStatus::PartiallyRefunded,
-        "completed",
-        Some(r#"{"refundedAmount":5.00}"#)
-    )]
-    fn every_status_has_its_word(
-        #[case] status: TransactionStatus,
-        #[case] word: &str,
-        #[case] note: Option<&str>,
-    ) {
+    #[case(TransactionStatus::PartiallyRefunded, "completed", Some(r#"{"refundedAmount":5.00}"#))]
+    fn every_status_has_its_word(#[case] status: TransactionStatus, #[case] word: &str, #[case] note: Option<&str>) {
         let fields = map(|t| (t.status, t.refunded_amount) = (status, Some(500))).expect("it maps");
         assert_eq!(text(&fields, Field::Status), Some(word));
         assert_eq!(metadata(&fields).as_deref(), note);
@@ -155,21 +122,9 @@ mod tests {
     #[case(TransactionType::Payment, "payment", None)]
     #[case(TransactionType::Refund, "refund", None)]
     #[case(TransactionType::Adjustment, "adjustment", None)]
-    #[case(
-        TransactionType::Chargeback,
-        "adjustment",
-        Some(r#"{"upcoachType":"chargeback"}"#)
-    )]
-    #[case(
-        TransactionType::Payout,
-        "adjustment",
-        Some(r#"{"upcoachType":"payout"}"#)
-    )]
-    fn every_type_has_its_word(
-        #[case] kind: TransactionType,
-        #[case] word: &str,
-        #[case] note: Option<&str>,
-    ) {
+    #[case(TransactionType::Chargeback, "adjustment", Some(r#"{"upcoachType":"chargeback"}"#))]
+    #[case(TransactionType::Payout, "adjustment", Some(r#"{"upcoachType":"payout"}"#))]
+    fn every_type_has_its_word(#[case] kind: TransactionType, #[case] word: &str, #[case] note: Option<&str>) {
         let fields = map(|t| t.kind = kind).expect("it maps");
         assert_eq!(text(&fields, Field::Type), Some(word));
         assert_eq!(metadata(&fields).as_deref(), note);
@@ -179,20 +134,11 @@ mod tests {
     fn a_refund_is_positive_and_an_adjustment_keeps_its_sign() {
         let amount = |kind, amount| {
             let fields = map(|t| (t.kind, t.amount) = (kind, amount)).expect("it maps");
-            json(&Fields::from([(
-                Field::Amount,
-                fields[&Field::Amount].clone(),
-            )]))
+            json(&Fields::from([(Field::Amount, fields[&Field::Amount].clone())]))
         };
-        assert_eq!(
-            amount(TransactionType::Refund, -1099),
-            r#"{"amount":10.99}"#
-        );
+        assert_eq!(amount(TransactionType::Refund, -1099), r#"{"amount":10.99}"#);
         assert_eq!(amount(TransactionType::Refund, 1099), r#"{"amount":10.99}"#);
-        assert_eq!(
-            amount(TransactionType::Adjustment, -5),
-            r#"{"amount":-0.05}"#
-        );
+        assert_eq!(amount(TransactionType::Adjustment, -5), r#"{"amount":-0.05}"#);
     }
 
     #[rstest]
@@ -205,29 +151,21 @@ mod tests {
         #[case] code: &str,
         #[case] field: Field,
     ) {
-        let error = map(|t| (t.amount, t.currency) = (amount, currency.to_owned()))
-            .expect_err("it must not map");
+        let error = map(|t| (t.amount, t.currency) = (amount, currency.to_owned())).expect_err("it must not map");
         assert_eq!((error.code.as_str(), error.field), (code, field));
     }
 
     #[test]
     fn a_partial_refund_without_an_amount_is_missing_it() {
-        let error =
-            map(|t| t.status = TransactionStatus::PartiallyRefunded).expect_err("it must not map");
+        let error = map(|t| t.status = TransactionStatus::PartiallyRefunded).expect_err("it must not map");
         assert_eq!(error.code.as_str(), "MISSING_REQUIRED_FIELD");
     }
 
     #[test]
     fn a_long_description_is_cut_and_blanks_are_not_sent() {
         let long = map(|t| t.description = Some("ü".repeat(501))).expect("it maps");
-        assert_eq!(
-            text(&long, Field::Description).map(|text| text.chars().count()),
-            Some(500)
-        );
-        let blank = map(|t| (t.description, t.payment_method) = (Some(" ".to_owned()), None))
-            .expect("it maps");
-        assert!(
-            !blank.contains_key(&Field::Description) && !blank.contains_key(&Field::PaymentMethod)
-        );
+        assert_eq!(text(&long, Field::Description).map(|text| text.chars().count()), Some(500));
+        let blank = map(|t| (t.description, t.payment_method) = (Some(" ".to_owned()), None)).expect("it maps");
+        assert!(!blank.contains_key(&Field::Description) && !blank.contains_key(&Field::PaymentMethod));
     }
 }

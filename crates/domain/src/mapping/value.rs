@@ -81,9 +81,7 @@ impl FieldValue {
             (_, Json::Null) => Self::Null,
             (FieldKind::Text, Json::Text(text)) => Self::Text(text),
             (FieldKind::Decimal, Json::Number(number)) => Self::Decimal(number),
-            (FieldKind::Time, Json::Text(text)) => {
-                instant::parse(&text).map_or_else(raw, Self::Time)
-            }
+            (FieldKind::Time, Json::Text(text)) => instant::parse(&text).map_or_else(raw, Self::Time),
             (FieldKind::Object, Json::Object(members)) => Self::Object(members),
             _ => raw(),
         }
@@ -93,16 +91,11 @@ impl FieldValue {
 mod time_text {
     use super::{Deserialize, OffsetDateTime, de, instant};
 
-    pub(super) fn serialize<S: serde::Serializer>(
-        at: &OffsetDateTime,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: serde::Serializer>(at: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&instant::text(*at))
     }
 
-    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<OffsetDateTime, D::Error> {
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<OffsetDateTime, D::Error> {
         let text = String::deserialize(deserializer)?;
         instant::parse(&text).ok_or_else(|| de::Error::custom("not an RFC 3339 time"))
     }

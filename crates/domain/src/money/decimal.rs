@@ -28,9 +28,7 @@ impl Money {
         let currency = currency(code)?;
         let digits = super::iso_digits(currency);
         let not_a_number = || MoneyError::NotANumber(text.to_owned());
-        let out_of_range = || MoneyError::OutOfRange {
-            currency: currency.code(),
-        };
+        let out_of_range = || MoneyError::OutOfRange { currency: currency.code() };
 
         let (negative, unsigned) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -48,27 +46,14 @@ impl Money {
         let missing = u32::try_from(fraction.len())
             .ok()
             .and_then(|given| digits.checked_sub(given))
-            .ok_or_else(|| MoneyError::TooManyDigits {
-                text: text.to_owned(),
-                digits,
-                currency: currency.code(),
-            })?;
+            .ok_or_else(|| MoneyError::TooManyDigits { text: text.to_owned(), digits, currency: currency.code() })?;
 
         let mut minor: i64 = 0;
-        for digit in whole
-            .bytes()
-            .chain(fraction.bytes())
-            .map(|byte| i64::from(byte - b'0'))
-        {
+        for digit in whole.bytes().chain(fraction.bytes()).map(|byte| i64::from(byte - b'0')) {
             let signed = if negative { -digit } else { digit };
-            minor = minor
-                .checked_mul(10)
-                .and_then(|shifted| shifted.checked_add(signed))
-                .ok_or_else(out_of_range)?;
+            minor = minor.checked_mul(10).and_then(|shifted| shifted.checked_add(signed)).ok_or_else(out_of_range)?;
         }
-        let minor = minor
-            .checked_mul(10_i64.pow(missing))
-            .ok_or_else(out_of_range)?;
+        let minor = minor.checked_mul(10_i64.pow(missing)).ok_or_else(out_of_range)?;
         Ok(Self { minor, currency })
     }
 }
@@ -108,10 +93,7 @@ mod tests {
     #[case("92233720368547758.08", "USD", "the amount is out of range for USD")]
     #[case("1", "ZZZ", "\"ZZZ\" is not a currency of ISO 4217")]
     fn anything_else_is_refused(#[case] text: &str, #[case] code: &str, #[case] message: &str) {
-        assert_eq!(
-            Money::from_decimal(text, code).map_err(|e| e.to_string()),
-            Err(message.to_owned())
-        );
+        assert_eq!(Money::from_decimal(text, code).map_err(|e| e.to_string()), Err(message.to_owned()));
     }
 
     proptest! {

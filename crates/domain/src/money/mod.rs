@@ -58,8 +58,8 @@ pub enum MoneyError {
 /// # Errors
 /// [`MoneyError::UnknownCurrency`], [`MoneyError::NoMinorUnit`].
 pub fn currency(code: &str) -> Result<Currency, MoneyError> {
-    let currency = Currency::from_code(&code.to_ascii_uppercase())
-        .ok_or_else(|| MoneyError::UnknownCurrency(code.to_owned()))?;
+    let currency =
+        Currency::from_code(&code.to_ascii_uppercase()).ok_or_else(|| MoneyError::UnknownCurrency(code.to_owned()))?;
     match currency.exponent() {
         Some(_) => Ok(currency),
         None => Err(MoneyError::NoMinorUnit(currency.code())),
@@ -101,9 +101,7 @@ impl Money {
     /// # Errors
     /// [`MoneyError::OutOfRange`] for the one amount whose opposite does not exist.
     pub fn abs(self) -> Result<Self, MoneyError> {
-        let minor = self.minor.checked_abs().ok_or(MoneyError::OutOfRange {
-            currency: self.code(),
-        })?;
+        let minor = self.minor.checked_abs().ok_or(MoneyError::OutOfRange { currency: self.code() })?;
         Ok(Self { minor, ..self })
     }
 

@@ -26,18 +26,11 @@ impl Money {
         let minor = if theirs >= isos {
             let divisor = 10_i64.pow(theirs - isos);
             if units % divisor != 0 {
-                return Err(MoneyError::DoesNotDivide {
-                    units,
-                    currency: currency.code(),
-                });
+                return Err(MoneyError::DoesNotDivide { units, currency: currency.code() });
             }
             units / divisor
         } else {
-            units
-                .checked_mul(10_i64.pow(isos - theirs))
-                .ok_or(MoneyError::OutOfRange {
-                    currency: currency.code(),
-                })?
+            units.checked_mul(10_i64.pow(isos - theirs)).ok_or(MoneyError::OutOfRange { currency: currency.code() })?
         };
         Ok(Self { minor, currency })
     }
@@ -49,18 +42,11 @@ impl Money {
     pub fn to_stripe(self) -> Result<i64, MoneyError> {
         let (theirs, isos) = (stripe_digits(self.currency), iso_digits(self.currency));
         if theirs >= isos {
-            self.minor
-                .checked_mul(10_i64.pow(theirs - isos))
-                .ok_or(MoneyError::OutOfRange {
-                    currency: self.code(),
-                })
+            self.minor.checked_mul(10_i64.pow(theirs - isos)).ok_or(MoneyError::OutOfRange { currency: self.code() })
         } else {
             let divisor = 10_i64.pow(isos - theirs);
             if self.minor % divisor != 0 {
-                return Err(MoneyError::DoesNotDivide {
-                    units: self.minor,
-                    currency: self.code(),
-                });
+                return Err(MoneyError::DoesNotDivide { units: self.minor, currency: self.code() });
             }
             Ok(self.minor / divisor)
         }
@@ -96,15 +82,8 @@ mod tests {
     #[case(1, "xau", "XAU has no minor unit, so it cannot price anything")]
     #[case(1, "usdt", "\"usdt\" is not a currency of ISO 4217")]
     #[case(1, "", "\"\" is not a currency of ISO 4217")]
-    fn what_does_not_divide_or_is_no_money_is_refused(
-        #[case] units: i64,
-        #[case] code: &str,
-        #[case] message: &str,
-    ) {
-        assert_eq!(
-            Money::from_stripe(units, code).map_err(|e| e.to_string()),
-            Err(message.to_owned())
-        );
+    fn what_does_not_divide_or_is_no_money_is_refused(#[case] units: i64, #[case] code: &str, #[case] message: &str) {
+        assert_eq!(Money::from_stripe(units, code).map_err(|e| e.to_string()), Err(message.to_owned()));
     }
 
     #[test]
@@ -121,10 +100,7 @@ mod tests {
     fn the_currencies_without_two_digits_are_isos() {
         let unusual: Vec<String> = Currency::iter()
             .filter_map(|currency| {
-                currency
-                    .exponent()
-                    .filter(|digits| *digits != 2)
-                    .map(|digits| format!("{}{digits}", currency.code()))
+                currency.exponent().filter(|digits| *digits != 2).map(|digits| format!("{}{digits}", currency.code()))
             })
             .collect();
         insta::assert_snapshot!(unusual.join(" "), @"BHD3 BIF0 CLF4 CLP0 DJF0 GNF0 IQD3 ISK0 JOD3 JPY0 KMF0 KRW0 KWD3 LYD3 OMR3 PYG0 RWF0 TND3 UGX0 UYI0 UYW4 VND0 VUV0 XAF0 XOF0 XPF0");

@@ -4,8 +4,8 @@ use time::macros::datetime;
 use uuid::uuid;
 
 use super::{
-    BillingInterval, Invoice, InvoiceOrigin, InvoiceStatus, Plan, Subscription, SubscriptionStatus,
-    Transaction, TransactionStatus, TransactionType, User,
+    BillingInterval, Invoice, InvoiceOrigin, InvoiceStatus, Plan, Subscription, SubscriptionStatus, Transaction,
+    TransactionStatus, TransactionType, User,
 };
 use crate::ids::{FlashErpId, InvoiceId, SubscriptionId, TransactionId, UserId};
 

@@ -111,32 +111,13 @@ mod tests {
 
     #[test]
     fn only_intervals_that_flasherp_knows_have_a_name() {
-        assert_eq!(
-            BillingInterval::from_stripe("month", 1),
-            Some(BillingInterval::Monthly)
-        );
-        assert_eq!(
-            BillingInterval::from_stripe("month", 3),
-            Some(BillingInterval::Quarterly)
-        );
-        assert_eq!(
-            BillingInterval::from_stripe("year", 1),
-            Some(BillingInterval::Yearly)
-        );
-        for (interval, count) in [
-            ("month", 2),
-            ("month", 6),
-            ("month", 12),
-            ("week", 1),
-            ("day", 30),
-            ("year", 2),
-            ("", 0),
-        ] {
-            assert_eq!(
-                BillingInterval::from_stripe(interval, count),
-                None,
-                "{interval}/{count}"
-            );
+        assert_eq!(BillingInterval::from_stripe("month", 1), Some(BillingInterval::Monthly));
+        assert_eq!(BillingInterval::from_stripe("month", 3), Some(BillingInterval::Quarterly));
+        assert_eq!(BillingInterval::from_stripe("year", 1), Some(BillingInterval::Yearly));
+        for (interval, count) in
+            [("month", 2), ("month", 6), ("month", 12), ("week", 1), ("day", 30), ("year", 2), ("", 0)]
+        {
+            assert_eq!(BillingInterval::from_stripe(interval, count), None, "{interval}/{count}");
         }
     }
 }

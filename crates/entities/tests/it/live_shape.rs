@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ActiveEnum, ColumnTrait, ColumnType, EntityName, EntityTrait, IdenStatic, Iterable};
+use sea_orm::{ActiveEnum, ColumnTrait, ColumnType, EntityTrait, IdenStatic, Iterable};
 use sqlx::Row;
 use testkit::TestDatabase;
 

@@ -10,19 +10,11 @@ use crate::support::*;
 
 async fn create(options: Options) -> CallError {
     let client = Client::new(options).expect("a client");
-    client
-        .create(&call(), EntityType::Transaction, body(), &key(false))
-        .await
-        .expect_err("it must fail")
+    client.create(&call(), EntityType::Transaction, body(), &key(false)).await.expect_err("it must fail")
 }
 
 fn assert_unsent(error: &CallError) {
-    assert_eq!(
-        error.code,
-        ErrorCode::ConnectionFailed,
-        "{error} {:?}",
-        error.source()
-    );
+    assert_eq!(error.code, ErrorCode::ConnectionFailed, "{error} {:?}", error.source());
     assert!(error.definite && !error.sent && error.retry_helps() && error.counts_for_breaker());
 }
 
@@ -49,41 +41,23 @@ async fn a_failed_tls_handshake_means_nothing_was_sent() {
 async fn a_tls_handshake_that_never_ends_means_nothing_was_sent() {
     let server = BareServer::start(Trouble::Deaf).await;
     let url = format!("https://{}", server.address);
-    assert_unsent(
-        &create(Options {
-            connect_timeout: Duration::from_millis(50),
-            max_tries: 1,
-            ..options(&url)
-        })
-        .await,
-    );
+    assert_unsent(&create(Options { connect_timeout: Duration::from_millis(50), max_tries: 1, ..options(&url) }).await);
 }
 
 #[rstest]
 #[case(Trouble::CloseAfterRequest, ErrorCode::NetworkError)]
 #[case(Trouble::ResetAfterRequest, ErrorCode::NetworkError)]
-#[case(
-    Trouble::Say("HTTP/1.1 201 Created\r\nContent-Length: 900\r\n\r\n{\"id\":"),
-    ErrorCode::NetworkError
-)]
+#[case(Trouble::Say("HTTP/1.1 201 Created\r\nContent-Length: 900\r\n\r\n{\"id\":"), ErrorCode::NetworkError)]
 #[case(
     Trouble::Say("HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"id\"\r\n"),
     ErrorCode::NetworkError
 )]
 #[case(
-    Trouble::Say(
-        "HTTP/1.1 201 Created\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope"
-    ),
+    Trouble::Say("HTTP/1.1 201 Created\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope"),
     ErrorCode::NetworkError
 )]
-#[case(
-    Trouble::Say("HTTP/1.1 201 Created\r\n\r\n{\"id\":\"txn_1\",\"created"),
-    ErrorCode::UnknownError
-)]
-#[case(
-    Trouble::Say("220 smtp.example.com ESMTP\r\n"),
-    ErrorCode::NetworkError
-)]
+#[case(Trouble::Say("HTTP/1.1 201 Created\r\n\r\n{\"id\":\"txn_1\",\"created"), ErrorCode::UnknownError)]
+#[case(Trouble::Say("220 smtp.example.com ESMTP\r\n"), ErrorCode::NetworkError)]
 #[tokio::test]
 async fn a_cut_after_sending_leaves_a_write_unknown_and_is_not_repeated(
     #[case] trouble: Trouble,
@@ -100,10 +74,7 @@ async fn a_cut_after_sending_leaves_a_write_unknown_and_is_not_repeated(
 async fn a_connection_that_closes_at_once_may_have_taken_the_request() {
     let server = BareServer::start(Trouble::Refuse).await;
     let error = create(options(&server.url())).await;
-    assert!(
-        !error.definite,
-        "the connection stood; nobody knows what went over it: {error}"
-    );
+    assert!(!error.definite, "the connection stood; nobody knows what went over it: {error}");
 }
 
 #[rstest]
@@ -112,11 +83,7 @@ async fn a_connection_that_closes_at_once_may_have_taken_the_request() {
 #[tokio::test]
 async fn no_answer_in_time_leaves_a_write_unknown_and_is_not_repeated(#[case] trouble: Trouble) {
     let server = BareServer::start(trouble).await;
-    let error = create(Options {
-        timeout: Duration::from_millis(100),
-        ..options(&server.url())
-    })
-    .await;
+    let error = create(Options { timeout: Duration::from_millis(100), ..options(&server.url()) }).await;
     assert_eq!(error.code, ErrorCode::Timeout);
     assert!(!error.definite && error.sent && error.counts_for_breaker());
     assert!(server.heard().len() <= 1);
@@ -125,10 +92,6 @@ async fn no_answer_in_time_leaves_a_write_unknown_and_is_not_repeated(#[case] tr
 #[tokio::test]
 async fn an_answer_that_stops_in_the_middle_times_out() {
     let server = BareServer::start(Trouble::Silence).await;
-    let error = create(Options {
-        read_timeout: Duration::from_millis(100),
-        ..options(&server.url())
-    })
-    .await;
+    let error = create(Options { read_timeout: Duration::from_millis(100), ..options(&server.url()) }).await;
     assert_eq!(error.code, ErrorCode::Timeout);
 }

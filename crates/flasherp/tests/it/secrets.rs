@@ -17,19 +17,10 @@ fn assert_clean(text: &str) {
 #[tokio::test]
 async fn every_call_carries_both_credentials_and_the_request_id() {
     let server = always(json(200, r#"{"status":"ok"}"#)).await;
-    client(&server.uri())
-        .health(&call())
-        .await
-        .expect("healthy");
-    let received = server
-        .received_requests()
-        .await
-        .expect("requests are recorded");
+    client(&server.uri()).health(&call()).await.expect("healthy");
+    let received = server.received_requests().await.expect("requests are recorded");
     let headers = &received[0].headers;
-    assert_eq!(
-        headers["authorization"],
-        format!("Bearer {API_KEY}").as_str()
-    );
+    assert_eq!(headers["authorization"], format!("Bearer {API_KEY}").as_str());
     assert_eq!(headers["x-api-secret"], API_SECRET);
     assert_eq!(headers["x-request-id"], REQUEST.to_string().as_str());
 }
@@ -54,22 +45,14 @@ async fn neither_client_nor_options_nor_transport_errors_show_credentials() {
     assert_clean(&format!("{options:?}"));
     let client = Client::new(options).expect("a client");
     assert_clean(&format!("{client:?}"));
-    let error = client
-        .health(&call())
-        .await
-        .expect_err("there is no such host");
+    let error = client.health(&call()).await.expect_err("there is no such host");
     assert_clean(&format!("{error} {error:?} {:?}", error.source()));
 }
 
 #[test]
 fn a_credential_that_cannot_be_a_header_is_refused_without_being_shown() {
-    let bad = Options {
-        api_key: SecretString::from("4711\n0815"),
-        ..options("http://127.0.0.1:1")
-    };
-    let error = Client::new(bad)
-        .map(|_| ())
-        .expect_err("it must be refused");
+    let bad = Options { api_key: SecretString::from("4711\n0815"), ..options("http://127.0.0.1:1") };
+    let error = Client::new(bad).map(|_| ()).expect_err("it must be refused");
     assert!(matches!(error, BuildError::Credential("API key")));
     assert_clean(&format!("{error} {error:?} {:?}", error.source()));
 }

@@ -46,10 +46,7 @@ pub(crate) fn call() -> Call {
 }
 
 pub(crate) fn key(honoured: bool) -> IdempotencyKey {
-    IdempotencyKey {
-        key: "create:0189d7c2-0f4b-7a31-9c55-6d2f6f0f7d11:0".to_owned(),
-        honoured,
-    }
+    IdempotencyKey { key: "create:0189d7c2-0f4b-7a31-9c55-6d2f6f0f7d11:0".to_owned(), honoured }
 }
 
 pub(crate) fn body() -> Bytes {
@@ -62,10 +59,7 @@ pub(crate) fn json(status: u16, body: &str) -> ResponseTemplate {
 
 /// FlashERP's own error.
 pub(crate) fn own_error(status: u16, code: &str) -> ResponseTemplate {
-    json(
-        status,
-        &format!(r#"{{"code":"{code}","message":"no","requestId":"r-1"}}"#),
-    )
+    json(status, &format!(r#"{{"code":"{code}","message":"no","requestId":"r-1"}}"#))
 }
 
 /// A proxy's page.
@@ -87,22 +81,14 @@ pub(crate) async fn in_turn(answers: impl IntoIterator<Item = ResponseTemplate>)
     let last = answers.len() - 1;
     for (turn, answer) in answers.into_iter().enumerate() {
         let mock = Mock::given(any()).respond_with(answer);
-        let mock = if turn == last {
-            mock
-        } else {
-            mock.up_to_n_times(1)
-        };
+        let mock = if turn == last { mock } else { mock.up_to_n_times(1) };
         mock.mount(&server).await;
     }
     server
 }
 
 pub(crate) async fn requests(server: &MockServer) -> usize {
-    server
-        .received_requests()
-        .await
-        .expect("requests are recorded")
-        .len()
+    server.received_requests().await.expect("requests are recorded").len()
 }
 
 /// What the bare server does with a connection.
@@ -143,11 +129,7 @@ impl BareServer {
                 kept.extend(misbehave(stream, trouble, &hears).await);
             }
         });
-        Self {
-            address,
-            heard,
-            task,
-        }
+        Self { address, heard, task }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -166,19 +148,12 @@ impl Drop for BareServer {
 }
 
 /// Returns the stream when it is to stay open.
-async fn misbehave(
-    mut stream: TcpStream,
-    trouble: Trouble,
-    heard: &Mutex<Vec<String>>,
-) -> Option<TcpStream> {
+async fn misbehave(mut stream: TcpStream, trouble: Trouble, heard: &Mutex<Vec<String>>) -> Option<TcpStream> {
     match trouble {
         Trouble::Refuse => return None,
         Trouble::Deaf => return Some(stream),
         Trouble::Blurt(bytes) => {
-            stream
-                .write_all(bytes.as_bytes())
-                .await
-                .expect("the client listens");
+            stream.write_all(bytes.as_bytes()).await.expect("the client listens");
             return Some(stream);
         }
         _ => {}
@@ -188,10 +163,7 @@ async fn misbehave(
     match trouble {
         Trouble::Silence => return Some(stream),
         Trouble::ResetAfterRequest => stream.set_zero_linger().expect("a TCP option"),
-        Trouble::Say(bytes) => stream
-            .write_all(bytes.as_bytes())
-            .await
-            .expect("the client listens"),
+        Trouble::Say(bytes) => stream.write_all(bytes.as_bytes()).await.expect("the client listens"),
         Trouble::Refuse | Trouble::Deaf | Trouble::Blurt(_) | Trouble::CloseAfterRequest => {}
     }
     None
@@ -204,8 +176,7 @@ async fn read_request(stream: &mut TcpStream) -> String {
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length = head.lines().find_map(|line| {
                 let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length")
-                    .then(|| value.trim().parse::<usize>().ok())?
+                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
             });
             if body.len() >= length.unwrap_or(0) {
                 return text;

@@ -1,0 +1,17 @@
+//! What every HTTP server of this system does alike: error bodies, request ids, trace context, security headers, limits, metrics.
+//!
+//! A service gives its routes to [`serve`] and answers with [`ApiError`] where something is wrong.
+
+mod error;
+mod extract;
+mod request_id;
+mod scope;
+mod server;
+mod span;
+
+pub use error::{ApiError, Detail, ErrorBody};
+pub use extract::{BODY_LIMIT, configure_extractors};
+pub use request_id::RequestId;
+pub use scope::RequestScope;
+pub use server::{Bound, bind, serve};
+pub use span::RequestSpan;

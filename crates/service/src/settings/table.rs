@@ -1,0 +1,206 @@
+//! The table itself. A variable that is not here is refused at start if it looks like one of ours.
+//!
+//! The line of documentation above each is the README's. To add one: add it here, and run `cargo run -p service --bin
+//! settings-table -- --write`.
+
+use super::setting::{Kind, Setting};
+use crate::Binary;
+use crate::Binary::{ConfigApi, Erpctl, Ingress, Sandbox, Stack, SyncWorker};
+
+/// The long-running services that stand on the database.
+const SERVICES: &[Binary] = &[ConfigApi, Ingress, SyncWorker];
+/// Everything with a management port.
+const SERVERS: &[Binary] = &[ConfigApi, Ingress, SyncWorker, Sandbox];
+
+const fn text() -> Setting {
+    Setting::of(Kind::Text)
+}
+const fn url() -> Setting {
+    Setting::of(Kind::Url)
+}
+const fn address() -> Setting {
+    Setting::of(Kind::SocketAddr)
+}
+const fn flag() -> Setting {
+    Setting::of(Kind::Flag)
+}
+const fn list() -> Setting {
+    Setting::of(Kind::List)
+}
+const fn path() -> Setting {
+    Setting::of(Kind::Path)
+}
+const fn integer(min: u64, max: u64) -> Setting {
+    Setting::of(Kind::Integer { min, max })
+}
+const fn seconds(min: u64, max: u64) -> Setting {
+    integer(min, max).unit("seconds")
+}
+
+/// Declares each setting as a `static` of its own name (a misspelt one does not compile) and [`ALL`] of them together.
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $name:ident = $setting:expr;)+) => {
+        $($(#[doc = $doc])+ pub static $name: Setting = $setting.named(stringify!($name), concat!($($doc),+));)+
+
+        /// Every setting, in the order of the README's table.
+        pub static ALL: &[&Setting] = &[$(&$name),+];
+    };
+}
+
+settings! {
+    // Where things are
+    /// PostgreSQL, under the service's own role; for `erpctl migrate` under the owner's.
+    DATABASE_URL = url().like("postgres://role:password@host:5432/erp").secret().required().read_by(&[ConfigApi, Ingress, SyncWorker, Erpctl]);
+    /// NATS, with the service's own user and password in it.
+    NATS_URL = Setting::of(Kind::Urls).like("nats://user:password@host:4222").secret().required().read_by(SERVICES);
+    /// Put before every subject and stream name, so that several systems can share one broker; ends with a dot.
+    NATS_SUBJECT_PREFIX = text().read_by(SERVICES);
+    /// Where the service listens; port 0 lets the system choose.
+    HTTP_ADDR = address().own_address().read_by(&[Ingress, Sandbox]);
+    /// Where `/healthz`, `/readyz` and `/metrics` listen; port 0 lets the system choose.
+    MANAGEMENT_ADDR = address().own_address().read_by(SERVERS);
+    /// Worker threads of the HTTP server.
+    HTTP_WORKERS = integer(1, 256).unit("threads").default("2").read_by(&[Ingress, Sandbox]);
+    /// Once it listens, the service writes its addresses there as JSON.
+    ERP_PORT_FILE = path().read_by(SERVERS);
+
+    // How a service runs
+    /// What is logged, in the syntax of `tracing`'s `EnvFilter`.
+    RUST_LOG = text().default("info,actix_server=warn,async_nats=warn").read_by(SERVERS);
+    /// Where traces go (OTLP over gRPC). Without it none are exported.
+    OTEL_EXPORTER_OTLP_ENDPOINT = url().like("http://collector:4317").read_by(SERVERS);
+    /// How long a service may take to finish what it has in hand after SIGTERM.
+    ERP_SHUTDOWN_GRACE_SECS = seconds(0, 3600).default("25").read_by(SERVERS);
+    /// Threads of the asynchronous runtime.
+    ERP_WORKER_THREADS = integer(1, 256).unit("threads").default("2").read_by(SERVERS);
+    /// Connections to PostgreSQL that one process may hold.
+    ERP_DB_MAX_CONNECTIONS = integer(1, 1000).unit("connections").default("10").read_by(SERVICES);
+    /// How long to wait for a free connection to PostgreSQL.
+    ERP_DB_ACQUIRE_TIMEOUT_SECS = seconds(1, 300).default("5").read_by(SERVICES);
+    /// PostgreSQL gives up a statement after this long; 0 for never.
+    ERP_DB_STATEMENT_TIMEOUT_SECS = seconds(0, 3600).default("30").read_by(SERVICES);
+
+    // Secrets at rest
+    /// Keys for the secrets in the database, as `id:base64 of 32 bytes`, comma-separated: the first encrypts, all decrypt. `erpctl keys generate` makes one.
+    ERP_ENCRYPTION_KEYS = list().secret().required().read_by(SERVICES);
+
+    // FlashERP
+    /// `false` stops outbound work and FlashERP's webhooks whatever the configuration says. Unset is not false. With no configuration yet it switches the first one on or off; unset leaves that off.
+    FLASHERP_ENABLED = flag().read_by(SERVICES);
+    /// The API key of the first configuration; after that the configuration rules.
+    FLASHERP_API_KEY = text().secret().read_by(&[ConfigApi]);
+    /// The API secret of the first configuration.
+    FLASHERP_API_SECRET = text().secret().read_by(&[ConfigApi]);
+    /// FlashERP's base URL in the first configuration.
+    FLASHERP_BASE_URL = url().read_by(&[ConfigApi, Stack]);
+    /// Secrets of FlashERP's webhooks, accepted beside the configuration's; comma-separated while rotating. The first is the first configuration's.
+    FLASHERP_WEBHOOK_SECRET = list().secret().read_by(&[ConfigApi, Ingress]);
+    /// How long one call to FlashERP may take.
+    FLASHERP_TIMEOUT_SECS = seconds(1, 300).default("30").read_by(&[SyncWorker]);
+    /// How long after a call of unknown outcome FlashERP may still act on it.
+    FLASHERP_SETTLE_SECS = seconds(0, 86_400).default("90").read_by(&[SyncWorker]);
+    /// Lets the base URL be http and lead to private addresses. For development.
+    ERP_ALLOW_PRIVATE_BASE_URL = flag().default("false").read_by(&[ConfigApi, SyncWorker]);
+
+    // Stripe
+    /// Secrets of Stripe's webhooks, comma-separated while rotating. Without one they are answered 503.
+    STRIPE_WEBHOOK_SECRET = list().secret().read_by(&[Ingress, Sandbox]);
+
+    // Webhooks
+    /// Stripe webhooks a minute, client and replica; 0 for no limit.
+    WEBHOOK_RATE_LIMIT_STRIPE = integer(0, 10_000_000).unit("requests a minute").default("6000").read_by(&[Ingress]);
+    /// Proxies whose `X-Forwarded-For` is believed.
+    TRUSTED_PROXIES = Setting::of(Kind::Networks).read_by(&[Ingress]);
+
+    // Syncing
+    /// What a worker does, so that both can be scaled apart.
+    SYNC_WORKER_ROLES = Setting::of(Kind::Choices(&["outbound", "inbound"])).default("outbound,inbound").read_by(&[SyncWorker]);
+    /// The wait before the first retry of a sync; it doubles from there.
+    SYNC_RETRY_BASE_SECS = seconds(1, 3600).default("2").read_by(&[SyncWorker]);
+    /// Retries of a sync before it stays failed.
+    SYNC_MAX_RETRIES = integer(0, 100).unit("retries").default("5").read_by(&[SyncWorker]);
+    /// How long a claimed sync is a worker's; must be longer than FLASHERP_TIMEOUT_SECS and 5 s.
+    SYNC_LEASE_SECS = seconds(7, 3600).default("120").read_by(&[SyncWorker]);
+    /// Syncs that one worker has in hand, and calls to FlashERP that it has in flight, at once.
+    SYNC_MAX_IN_FLIGHT = integer(1, 10_000).unit("syncs").default("64").read_by(&[SyncWorker]);
+    /// Webhook events that are applied in one transaction at most.
+    SYNC_APPLY_BATCH = integer(1, 10_000).unit("events").default("200").read_by(&[SyncWorker]);
+
+    // The sandbox
+    /// What callers of the sandbox send in `Authorization: Bearer`.
+    SANDBOX_API_KEY = text().secret().default("sandbox-key").read_by(&[Sandbox]);
+    /// What callers of the sandbox send in `X-API-Secret`.
+    SANDBOX_API_SECRET = text().secret().default("sandbox-secret").read_by(&[Sandbox]);
+    /// What the sandbox's `/health` lists, and what works in it.
+    SANDBOX_CAPABILITIES = Setting::of(Kind::Choices(&["idempotency-key", "updated-since", "count"])).default("idempotency-key,updated-since").read_by(&[Sandbox]);
+    /// How long every call to the sandbox takes.
+    SANDBOX_LATENCY_MS = integer(0, 60_000).unit("milliseconds").default("0").read_by(&[Sandbox]);
+    /// Where the sandbox sends Stripe's events. They are signed with the first of STRIPE_WEBHOOK_SECRET.
+    STRIPE_TARGET_URL = url().default("http://127.0.0.1:8080/api/webhooks/stripe").read_by(&[Sandbox]);
+
+    // The command line and the local stack
+    /// PostgreSQL as a superuser, for `erpctl roles`.
+    ERP_ADMIN_DATABASE_URL = url().like("postgres://postgres:password@host:5432/postgres").secret().read_by(&[Erpctl]);
+    /// The password that `erpctl roles` gives to the services' roles.
+    ERP_ROLE_PASSWORD = text().secret().read_by(&[Erpctl]);
+    /// The first of the local stack's ports.
+    ERP_PORT_BASE = integer(1, 65_000).default("8080").read_by(&[Stack]);
+    /// The local stack's port for ingress (the gateway's), if not ERP_PORT_BASE's.
+    ERP_PORT_GATEWAY = integer(0, 65_535).read_by(&[Stack]);
+    /// The local stack's port for PostgreSQL.
+    ERP_PORT_POSTGRES = integer(0, 65_535).read_by(&[Stack]);
+    /// The local stack's port for NATS.
+    ERP_PORT_NATS = integer(0, 65_535).read_by(&[Stack]);
+    /// The local stack's port for NATS' monitoring page.
+    ERP_PORT_NATS_MONITOR = integer(0, 65_535).read_by(&[Stack]);
+    /// The local stack's port for the sandbox.
+    ERP_PORT_SANDBOX = integer(0, 65_535).read_by(&[Stack]);
+    /// The local stack's management port of ingress.
+    ERP_PORT_INGRESS_MANAGEMENT = integer(0, 65_535).read_by(&[Stack]);
+    /// The local stack's management port of sync-worker.
+    ERP_PORT_SYNC_WORKER_MANAGEMENT = integer(0, 65_535).read_by(&[Stack]);
+    /// The local stack's management port of config-api.
+    ERP_PORT_CONFIG_API_MANAGEMENT = integer(0, 65_535).read_by(&[Stack]);
+    /// The local stack's management port of the sandbox.
+    ERP_PORT_SANDBOX_MANAGEMENT = integer(0, 65_535).read_by(&[Stack]);
+    /// Where the local stack finds the services' programs, if not beside its own.
+    ERP_BIN_DIR = path().read_by(&[Stack]);
+    /// Where the local stack keeps its data.
+    ERP_DATA_DIR = path().read_by(&[Stack]);
+    /// A folder with PostgreSQL's binaries, instead of the ones that the local stack fetches.
+    PG_BIN = path().read_by(&[Stack]);
+    /// The nats-server to run, instead of the one that the local stack fetches.
+    NATS_SERVER = path().read_by(&[Stack]);
+
+    // Known, and read by nothing yet: an environment that sets them is no mistake
+    /// Calls to FlashERP a second, all workers together; 0 for no limit.
+    FLASHERP_MAX_RPS = integer(0, 1_000_000).unit("calls a second").default("0");
+    /// Failures in a row after which the breaker opens.
+    CIRCUIT_FAILURES = integer(1, 1000).unit("failures").default("5");
+    /// How long the breaker stays open before one call is tried.
+    CIRCUIT_RESET_SECS = seconds(1, 86_400).default("60");
+    /// Fetches what events leave out. Without it fees may be missing.
+    STRIPE_API_KEY = text().secret();
+    /// Stripe's API.
+    STRIPE_BASE_URL = url().default("https://api.stripe.com");
+    /// FlashERP webhooks a minute, client and replica; 0 for no limit.
+    WEBHOOK_RATE_LIMIT_FLASHERP = integer(0, 10_000_000).unit("requests a minute").default("100");
+    /// `tables`: UpCoach's data lives in tables of ours. `views`: in views over a real UpCoach's tables.
+    UPCOACH_MODE = Setting::of(Kind::Choice(&["tables", "views"])).default("tables");
+    /// Key of the bearer tokens (HS256, 32 bytes or more).
+    AUTH_JWT_SECRET = text().secret();
+    /// Issuer that bearer tokens must name.
+    AUTH_JWT_ISSUER = text();
+    /// Audience that bearer tokens must name.
+    AUTH_JWT_AUDIENCE = text();
+    /// Where the keys of bearer tokens are.
+    AUTH_JWKS_URL = url();
+    /// The keys of bearer tokens, from a file.
+    AUTH_JWKS_FILE = path();
+    /// Where alerts go in Slack.
+    SLACK_WEBHOOK_URL = url().secret();
+    /// The mail server for alerts.
+    SMTP_URL = url().like("smtps://user:password@host:465").secret();
+    /// Who gets alerts by mail.
+    ALERT_EMAIL_TO = list();
+}

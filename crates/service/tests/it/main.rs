@@ -1,0 +1,14 @@
+//! What the service kit promises, on real servers: settings, logs, health, HTTP, the database's absence, and the way from start to stop.
+
+mod bootstrap;
+mod config_watch;
+mod database;
+mod health;
+mod http;
+mod kit;
+mod logs;
+mod metrics;
+mod propagation;
+mod readme;
+mod settings;
+mod settings_getters;

@@ -1,0 +1,22 @@
+//! What the tests stand on: a database and a broker of their own on real servers, servers to kill, services as
+//! processes, and waiting without sleeping.
+//!
+//! `./justw test` starts one PostgreSQL and one NATS for the whole run and names them in `TEST_PG_ADMIN_URL`,
+//! `TEST_NATS_URL` and `TEST_NATS_MONITOR_URL`. Where these are missing (plain `cargo test`), each test process starts its own from
+//! `PG_BIN` and `NATS_SERVER` or `.local/tools`, which `./justw` fetches. A test never shares a database or a subject
+//! with another one.
+//!
+//! What fails here is no finding about the product, so it panics with words on what to do.
+
+mod broker;
+mod database;
+mod infra;
+mod process;
+pub mod sandbox;
+mod wait;
+
+pub use broker::{PrivateBroker, TestBroker};
+pub use database::{PrivateDatabase, TestDatabase};
+pub use local_stack::{Nats, Postgres, ProcessId, Scratch, Service, ServiceOptions};
+pub use process::{binary, service};
+pub use wait::{eventually, eventually_some};

@@ -1,0 +1,125 @@
+//! Stripe's event around its object, and which types are read.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+
+use super::customer::Customer;
+use super::ids::EventId;
+use super::payment_intent::PaymentIntent;
+
+/// An event with what it is about, as it was when the event was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event<T> {
+    /// `evt_...`
+    pub id: EventId,
+    /// Such as `payment_intent.succeeded`.
+    pub event_type: String,
+    /// When the event was made, in whole seconds: two events of one object can have the same.
+    pub created: OffsetDateTime,
+    /// False for Stripe's test mode.
+    pub livemode: bool,
+    /// The API version that the object has the shape of.
+    pub api_version: Option<String>,
+    /// What it is about.
+    pub object: T,
+}
+
+/// An event by what it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is read at a time and taken apart at once; boxing would cost each an allocation"
+)]
+pub enum StripeEvent {
+    /// `customer.created`, `.updated`, `.deleted`
+    Customer(Event<Customer>),
+    /// `payment_intent.*`
+    PaymentIntent(Event<PaymentIntent>),
+    /// A type that nothing is done for.
+    Other {
+        /// The event's type.
+        event_type: String,
+    },
+}
+
+/// The body does not have the shape that its type promises.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the event can't be read: {reason}")]
+pub struct Unusable {
+    /// What is wrong with it, for an operator. Names fields, holds none of their values.
+    pub reason: String,
+}
+
+/// Reads a stored body.
+///
+/// # Errors
+/// [`Unusable`] when it is no event of Stripe's, or one of a type that is applied whose object lacks something or has it in a wrong form.
+pub fn parse(body: &[u8]) -> Result<StripeEvent, Unusable> {
+    let raw: RawEvent<'_> = serde_json::from_slice(body).map_err(|error| unusable("event", &error))?;
+    match raw.event_type.as_str() {
+        "customer.created" | "customer.updated" | "customer.deleted" => raw.with("customer").map(StripeEvent::Customer),
+        event_type if event_type.starts_with("payment_intent.") => {
+            raw.with("payment_intent").map(StripeEvent::PaymentIntent)
+        }
+        _ => Ok(StripeEvent::Other { event_type: raw.event_type }),
+    }
+}
+
+#[derive(Deserialize)]
+struct RawEvent<'a> {
+    id: EventId,
+    #[serde(rename = "type")]
+    event_type: String,
+    #[serde(with = "time::serde::timestamp")]
+    created: OffsetDateTime,
+    livemode: bool,
+    #[serde(default)]
+    api_version: Option<String>,
+    #[serde(borrow)]
+    data: RawData<'a>,
+}
+
+#[derive(Deserialize)]
+struct RawData<'a> {
+    #[serde(borrow)]
+    object: &'a RawValue,
+}
+
+impl RawEvent<'_> {
+    /// Reads the object, which must say that it is one of `kind`.
+    fn with<T: DeserializeOwned>(self, kind: &str) -> Result<Event<T>, Unusable> {
+        #[derive(Deserialize)]
+        struct Kind {
+            object: String,
+        }
+        let json = self.data.object.get();
+        let said: Kind = serde_json::from_str(json).map_err(|error| unusable(kind, &error))?;
+        if said.object != kind {
+            return Err(Unusable { reason: format!("{} is not about a {kind}", self.event_type) });
+        }
+        let object = serde_json::from_str(json).map_err(|error| unusable(kind, &error))?;
+        Ok(Event {
+            id: self.id,
+            event_type: self.event_type,
+            created: self.created,
+            livemode: self.livemode,
+            api_version: self.api_version,
+            object,
+        })
+    }
+}
+
+/// serde's messages quote values of a wrong type, and those may be personal data: what is in quotes or backticks and not a field's name goes.
+fn unusable(what: &str, error: &serde_json::Error) -> Unusable {
+    let text = error.to_string();
+    let reason = match text.split_once("invalid type: ").or_else(|| text.split_once("invalid value: ")) {
+        Some((_, rest)) => match rest.split_once(", expected ") {
+            Some((_, expected)) => format!("expected {expected}"),
+            None => "a value of the wrong type".to_owned(),
+        },
+        None => text,
+    };
+    Unusable { reason: format!("{what}: {reason}") }
+}

@@ -1,0 +1,113 @@
+//! Which services a stack has, what each is told, and what `env` tells others.
+
+use messaging::topology::ADMIN;
+
+use super::{DATABASE, StackSettings};
+use crate::ports::Seat;
+use crate::postgres::{self, SUPERUSER};
+use crate::{ServiceOptions, nats};
+
+/// A service: its program's name, its role in the database and its ports.
+struct Row {
+    name: &'static str,
+    role: Option<&'static str>,
+    http: Option<Seat>,
+    management: Seat,
+}
+
+const SANDBOX: &str = "flasherp-sandbox";
+
+const ROWS: [Row; 4] = [
+    Row { name: SANDBOX, role: None, http: Some(Seat::Sandbox), management: Seat::SandboxManagement },
+    // It writes the configuration that the others read.
+    Row { name: "config-api", role: Some("erp_config_api"), http: None, management: Seat::ConfigApiManagement },
+    Row { name: "sync-worker", role: Some("erp_sync_worker"), http: None, management: Seat::SyncWorkerManagement },
+    // Last: once webhooks are taken, everything behind is there.
+    Row { name: "ingress", role: Some("erp_ingress"), http: Some(Seat::Gateway), management: Seat::IngressManagement },
+];
+
+/// How each service is started, in this order.
+pub(super) fn options(settings: &StackSettings) -> Vec<ServiceOptions> {
+    let sandbox = settings.other_flasherp().is_none();
+    ROWS.iter().filter(|row| sandbox || row.name != SANDBOX).map(|row| service(settings, row)).collect()
+}
+
+fn service(settings: &StackSettings, row: &Row) -> ServiceOptions {
+    let mut options = ServiceOptions {
+        name: row.name.to_owned(),
+        program: settings.program(row.name),
+        env: defaults(settings),
+        port_file: settings.layout.run_dir().join(format!("{}.json", row.name)),
+        log: settings.layout.log_file(row.name),
+    };
+    options.env.extend(settings.handed_down.iter().cloned());
+    if let Some(role) = row.role {
+        options = options
+            .env("DATABASE_URL", database_url(settings, role, DATABASE))
+            .env("NATS_URL", nats_url(settings, row.name));
+    }
+    if let Some(seat) = row.http {
+        options = options.env("HTTP_ADDR", settings.ports.address(seat).to_string());
+    }
+    options.env("MANAGEMENT_ADDR", settings.ports.address(row.management).to_string())
+}
+
+/// What the caller's own variables win over.
+fn defaults(settings: &StackSettings) -> Vec<(String, String)> {
+    let mut env: Vec<(&str, String)> =
+        settings.secrets.for_services().map(|(name, value)| (name, value.to_owned())).collect();
+    env.extend([
+        ("AUTH_JWT_ISSUER", "local".to_owned()),
+        ("AUTH_JWT_AUDIENCE", "erp".to_owned()),
+        ("STRIPE_TARGET_URL", format!("{}/api/webhooks/stripe", gateway_url(settings))),
+        // All senders are this machine.
+        ("WEBHOOK_RATE_LIMIT_STRIPE", "0".to_owned()),
+        ("WEBHOOK_RATE_LIMIT_FLASHERP", "0".to_owned()),
+    ]);
+    if settings.other_flasherp().is_none() {
+        env.extend([
+            ("FLASHERP_ENABLED", "true".to_owned()),
+            ("FLASHERP_BASE_URL", settings.base_url()),
+            ("FLASHERP_API_KEY", settings.secret("SANDBOX_API_KEY").to_owned()),
+            ("FLASHERP_API_SECRET", settings.secret("SANDBOX_API_SECRET").to_owned()),
+            ("ERP_ALLOW_PRIVATE_BASE_URL", "true".to_owned()),
+        ]);
+    }
+    env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What `env` prints, beside the pids.
+pub(super) fn env(settings: &StackSettings) -> Vec<(String, String)> {
+    let http = |seat| format!("http://{}", settings.ports.address(seat));
+    let mut env = vec![
+        ("DATABASE_URL", database_url(settings, "erp_owner", DATABASE)),
+        ("ERP_ADMIN_DATABASE_URL", database_url(settings, SUPERUSER, "postgres")),
+        ("NATS_URL", nats_url(settings, ADMIN)),
+        ("NATS_MONITOR_URL", http(Seat::NatsMonitor)),
+        ("GATEWAY_URL", gateway_url(settings)),
+    ];
+    if settings.other_flasherp().is_none() {
+        env.push(("SANDBOX_URL", http(Seat::Sandbox)));
+        env.push(("SANDBOX_MANAGEMENT_URL", http(Seat::SandboxManagement)));
+    }
+    // Not FLASHERP_BASE_URL: in the environment of the next start it would say that there is to be no sandbox.
+    env.extend([
+        ("INGRESS_MANAGEMENT_URL", http(Seat::IngressManagement)),
+        ("SYNC_WORKER_MANAGEMENT_URL", http(Seat::SyncWorkerManagement)),
+        ("CONFIG_API_MANAGEMENT_URL", http(Seat::ConfigApiManagement)),
+    ]);
+    env.extend(settings.secrets.for_services().map(|(name, _)| (name, settings.secret(name).to_owned())));
+    env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn database_url(settings: &StackSettings, role: &str, database: &str) -> String {
+    postgres::url(role, settings.secrets.postgres_password(), settings.ports.port(Seat::Postgres), database)
+}
+
+fn nats_url(settings: &StackSettings, user: &str) -> String {
+    nats::url(user, settings.secrets.nats_password(user), settings.ports.port(Seat::Nats))
+}
+
+fn gateway_url(settings: &StackSettings) -> String {
+    format!("http://{}", settings.ports.address(Seat::Gateway))
+}

@@ -1,0 +1,61 @@
+//! `erpctl migrate`: brings the schema up to this version, as its owner.
+//!
+//! Each migration is a transaction of its own and an advisory lock keeps a second starter waiting, so it may be killed or run twice
+//! at any moment. Services wait for it by themselves.
+
+use std::time::Duration;
+
+use migrations::migrator;
+use service::Binary;
+use service::settings::{self, Env};
+use sqlx::PgConnection;
+use sqlx::migrate::MigrateError;
+
+use crate::connect::connect;
+use crate::failure::Failure;
+
+/// Who owns all objects: a table made by another role could not be changed by the next migration.
+const OWNER: &str = "erp_owner";
+
+pub(crate) async fn run(wait_secs: Option<u64>) -> Result<(), Failure> {
+    let url = settings::read(Env::from_process(Binary::Erpctl), |env| env.secret(&settings::DATABASE_URL))?;
+    let mut connection = connect(settings::DATABASE_URL.name, &url, wait_secs.map(Duration::from_secs)).await?;
+    check_owner(&mut connection).await?;
+    migrator().run(&mut connection).await.map_err(|error| explain(&error))?;
+    let partitions: i32 =
+        sqlx::query_scalar("SELECT audit.ensure_partitions()").fetch_one(&mut connection).await.map_err(|error| {
+            Failure::failed("the schema is up to date, but the audit log's partitions could not be made", error)
+        })?;
+    eprintln!(
+        "erpctl: the schema is at version {}; new partitions of the audit log: {partitions}",
+        migrations::schema_version()
+    );
+    Ok(())
+}
+
+async fn check_owner(connection: &mut PgConnection) -> Result<(), Failure> {
+    let role: String = sqlx::query_scalar("SELECT current_user::text")
+        .fetch_one(connection)
+        .await
+        .map_err(|error| Failure::failed("PostgreSQL does not say who this session is", error))?;
+    if role == OWNER {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!("DATABASE_URL connects as {role}; migrations run as {OWNER}, who owns everything")))
+}
+
+fn explain(error: &MigrateError) -> Failure {
+    match error {
+        MigrateError::VersionMissing(version) => Failure::Failed(format!(
+            "the database has migration {version}, which this erpctl does not know; it is older than the database. Use the newest one"
+        )),
+        MigrateError::VersionMismatch(version) => Failure::Failed(format!(
+            "migration {version} ran here with other contents than this erpctl has. Use the erpctl of that version, or, where the data may \
+             go, drop the database and make it anew"
+        )),
+        MigrateError::ExecuteMigration(cause, version) => {
+            Failure::failed(&format!("migration {version} failed and was rolled back; those before it stay"), cause)
+        }
+        other => Failure::failed("the migrations could not be run", other),
+    }
+}

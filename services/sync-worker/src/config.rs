@@ -1,0 +1,77 @@
+//! The worker's settings beyond those that every service has.
+
+use domain::retry::RetryPolicy;
+use secrecy::ExposeSecret as _;
+use secrets::Keyring;
+use service::settings::{self, Env};
+
+use crate::outbound::{CallSettings, OutboundSettings};
+
+/// What a worker does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roles {
+    /// Brings UpCoach's records into FlashERP.
+    pub outbound: bool,
+    /// Applies webhook events.
+    pub inbound: bool,
+}
+
+/// The worker's settings.
+#[derive(Debug)]
+pub struct Config {
+    /// `SYNC_WORKER_ROLES`.
+    pub roles: Roles,
+    /// Opens what the configuration row holds.
+    pub keyring: Keyring,
+    /// How FlashERP is called.
+    pub calls: CallSettings,
+    /// How outbound works.
+    pub outbound: OutboundSettings,
+    /// `SYNC_APPLY_BATCH`.
+    pub apply_batch: i32,
+}
+
+impl Config {
+    /// Reads them; mistakes are collected in `env`.
+    pub fn read(env: &mut Env) -> Self {
+        let roles = env.list(&settings::SYNC_WORKER_ROLES);
+        let keyring = env.secret(&settings::ERP_ENCRYPTION_KEYS);
+        let keyring = Keyring::parse(keyring.expose_secret()).unwrap_or_else(|error| {
+            env.mistake(&settings::ERP_ENCRYPTION_KEYS, error.to_string());
+            Keyring::random()
+        });
+        let timeout = env.duration(&settings::FLASHERP_TIMEOUT_SECS);
+        let lease = env.duration(&settings::SYNC_LEASE_SECS);
+        if lease <= timeout + flasherp::LEASE_MARGIN {
+            env.mistake(
+                &settings::SYNC_LEASE_SECS,
+                format!(
+                    "is {} s, too short for a single call: write more than FLASHERP_TIMEOUT_SECS ({} s) and {} s",
+                    lease.as_secs(),
+                    timeout.as_secs(),
+                    flasherp::LEASE_MARGIN.as_secs()
+                ),
+            );
+        }
+        let in_flight = env.usize(&settings::SYNC_MAX_IN_FLIGHT);
+        Self {
+            roles: Roles {
+                outbound: roles.iter().any(|role| role == "outbound"),
+                inbound: roles.iter().any(|role| role == "inbound"),
+            },
+            keyring,
+            calls: CallSettings { timeout, allow_private: env.flag(&settings::ERP_ALLOW_PRIVATE_BASE_URL), in_flight },
+            outbound: OutboundSettings {
+                policy: RetryPolicy {
+                    base: env.duration(&settings::SYNC_RETRY_BASE_SECS),
+                    max_retries: env.u32(&settings::SYNC_MAX_RETRIES),
+                    settle: env.duration(&settings::FLASHERP_SETTLE_SECS),
+                },
+                lease,
+                in_hand: in_flight,
+                disabled_by_environment: env.opt_flag(&settings::FLASHERP_ENABLED) == Some(false),
+            },
+            apply_batch: i32::try_from(env.u32(&settings::SYNC_APPLY_BATCH)).unwrap_or(i32::MAX),
+        }
+    }
+}

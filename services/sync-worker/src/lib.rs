@@ -1,0 +1,102 @@
+//! The sync worker: two roles that scale apart (`SYNC_WORKER_ROLES`), over the same rows.
+//!
+//! * [`inbound`] applies stored webhook events to `upcoach`, each exactly once;
+//! * [`outbound`] brings what changed in `upcoach` into FlashERP, every record once, its newest state.
+//!
+//! Rows are truth: hints only hurry, timers find everything. A worker that dies leaves nothing half done: an uncommitted batch is gone, and a
+//! lease runs out and is looked up.
+
+pub mod config;
+pub mod inbound;
+pub mod outbound;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use events::traffic::Party;
+use events::{ConfigChanged, Event};
+use messaging::{Broker, BrokerOptions, Heard, Namespace, Outbox, Relay};
+use service::config_watch::watch_config;
+use service::{Context, database};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+pub use config::{Config, Roles};
+
+use inbound::Inbound;
+use outbound::{Outbound, Target};
+
+/// The facts of schema `sync`, stated by this service.
+pub(crate) const OUTBOX: Outbox = Outbox::new("sync", Party::SyncWorker);
+
+/// Runs the worker until it is told to stop; what is in hand is finished first, what was not begun is handed back.
+///
+/// # Errors
+/// The settings can't be used. Database and broker may be away; they are waited for.
+pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
+    let stop = context.shutdown.clone();
+    let schema = migrations::schema_version();
+    let connection = database::connect(&context, schema)?;
+    let pool = connection.get_postgres_connection_pool().clone();
+    let broker = Broker::connect(BrokerOptions {
+        url: context.common.nats_url.clone().context("NATS_URL is needed")?,
+        party: Party::SyncWorker,
+        namespace: context.common.nats_subject_prefix.parse::<Namespace>()?,
+    })
+    .await?;
+    let state = broker.state();
+    context.health.warning("broker", move || {
+        let connected = state.borrow().connected;
+        async move { if connected { Ok(()) } else { Err("no connection; work goes on by timers".to_owned()) } }
+    });
+    context.listening(None)?;
+    if !database::wait_for_schema(&pool, schema, &stop).await {
+        return Ok(());
+    }
+
+    let stated = Arc::new(Notify::new());
+    let relay = Relay::new(OUTBOX, pool.clone(), broker.clone(), Arc::clone(&stated));
+    // The relay goes last, so that the facts of what is finished at the end are still told.
+    let relay_stop = CancellationToken::new();
+    let relaying = tokio::spawn(relay.run(relay_stop.clone()));
+
+    let mut running = Vec::new();
+    if config.roles.inbound {
+        running.extend(Inbound::start(pool.clone(), &broker, config.apply_batch, Arc::clone(&stated), stop.clone()));
+    }
+    let outbound = if config.roles.outbound {
+        let (calls, keyring, rows) = (config.calls, Arc::new(config.keyring), pool.clone());
+        let load = move || {
+            let (keyring, rows) = (Arc::clone(&keyring), rows.clone());
+            async move { Target::load(&rows, &keyring, calls).await }
+        };
+        let hurry = Arc::new(Notify::new());
+        running.push(tokio::spawn(hear_config_changes(broker.clone(), Arc::clone(&hurry), stop.clone())));
+        let (target, watching) = watch_config(load, hurry, stop.clone());
+        running.push(watching);
+        Some(Outbound::start(pool.clone(), &broker, config.outbound, target, Arc::clone(&stated), stop.clone()))
+    } else {
+        None
+    };
+    context.started();
+
+    stop.cancelled().await;
+    for task in running {
+        // A panic was logged by its hook; the others still have to end.
+        let _panicked = task.await;
+    }
+    if let Some((outbound, in_hand)) = outbound {
+        drop(outbound);
+        in_hand.ended().await;
+    }
+    relay_stop.cancel();
+    let _panicked = relaying.await;
+    broker.close().await;
+    Ok(())
+}
+
+/// `config.changed` only hurries what every second finds out anyway.
+async fn hear_config_changes(broker: Broker, hurry: Arc<Notify>, stop: CancellationToken) {
+    let on_heard = |_: Heard<Event<ConfigChanged>>| hurry.notify_one();
+    messaging::fanout::run(broker, on_heard, stop).await;
+}

@@ -1,0 +1,218 @@
+//! Claiming: rows whose time has come get a lease, in one short transaction with the fold, committed before anything is loaded (in one statement a
+//! claim would see the new counter with the old amount).
+//!
+//! Enabled, automatic, paused and gate are conditions of the claim statement itself. The owner is new for every claim: it is the
+//! fence that a late finish fails at. Dies the process after the commit, the lease runs out.
+
+use std::time::{Duration, Instant};
+
+use domain::mapping::Base;
+use domain::{EntityType, FlashErpId, Origin, Outcome, SyncId};
+use service::metrics::{Counter, Histogram};
+use sqlx::{PgConnection, PgPool};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::fold::{self, Requests, Wish};
+
+/// A leased row.
+#[derive(Debug, Clone)]
+pub(super) struct Claimed {
+    pub(super) id: SyncId,
+    pub(super) entity_type: EntityType,
+    pub(super) source_id: Uuid,
+    /// The fence.
+    pub(super) owner: Uuid,
+    /// When the lease ends, on this process's clock, measured from before the claim was sent: never later than in the database.
+    pub(super) lease_end: Instant,
+    pub(super) claimed: Instant,
+    pub(super) target_id: Option<FlashErpId>,
+    pub(super) retry_count: u32,
+    pub(super) generation: u32,
+    pub(super) base: Base,
+    pub(super) outcome: Outcome,
+    pub(super) origin: Origin,
+    pub(super) force: bool,
+    pub(super) batch: Option<Uuid>,
+    /// The request counter that this claim answers.
+    pub(super) taken: i64,
+    pub(super) waiting_since: Option<OffsetDateTime>,
+}
+
+/// What to claim.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Which<'a> {
+    /// The records that a hint brought.
+    Sources(EntityType, &'a [Uuid]),
+    /// Customers that others depend on: rows are made where there is none.
+    Customers(&'a [Wish]),
+    /// These rows.
+    Rows(&'a [SyncId]),
+    /// The oldest due, so many at most.
+    Due(i64),
+}
+
+/// Folds what was asked for and claims what is due.
+///
+/// # Errors
+/// The database can't be reached; nothing is claimed, or the leases run out.
+pub(super) async fn fold_and_claim(
+    pool: &PgPool,
+    which: Which<'_>,
+    lease: Duration,
+) -> Result<Vec<Claimed>, sqlx::Error> {
+    let begun = Instant::now();
+    let mut transaction = pool.begin().await?;
+    let wishes = match which {
+        Which::Sources(entity_type, ids) => fold::take(&mut transaction, Requests::Of(entity_type, ids)).await?,
+        Which::Customers(needed) => {
+            let ids: Vec<Uuid> = needed.iter().map(|wish| wish.source_id).collect();
+            let mut wishes = fold::take(&mut transaction, Requests::Of(EntityType::Customer, &ids)).await?;
+            wishes.extend(without_row(&mut transaction, needed, &wishes).await?);
+            wishes
+        }
+        Which::Rows(_) => Vec::new(),
+        Which::Due(limit) => fold::take(&mut transaction, Requests::Oldest(limit)).await?,
+    };
+    fold::fold(&mut transaction, &wishes).await?;
+    let claimed = claim(&mut transaction, which, lease, begun).await?;
+    transaction.commit().await?;
+
+    let requests: i64 = wishes.iter().map(|wish| wish.requests).sum();
+    Counter::RequestsFolded.add(u64::try_from(requests).unwrap_or(0), &[]);
+    if !claimed.is_empty() {
+        let trigger = match which {
+            Which::Sources(..) => "hint",
+            Which::Customers(_) => "dependent",
+            Which::Rows(_) => "wake",
+            Which::Due(_) => "timer",
+        };
+        Counter::SyncsClaimed.add(claimed.len() as u64, &[("trigger", trigger)]);
+        Histogram::ClaimBatch.observe_count(claimed.len(), &[]);
+        Histogram::ClaimDuration.observe(begun.elapsed(), &[]);
+    }
+    Ok(claimed)
+}
+
+/// Of the customers needed, those that this wish is to be folded for: without a request, and without a row, with one that was left out
+/// by scope, or with one that waits for automatic sync while a hand asks for its dependent.
+async fn without_row(connection: &mut PgConnection, needed: &[Wish], asked: &[Wish]) -> Result<Vec<Wish>, sqlx::Error> {
+    let ids: Vec<Uuid> = needed.iter().map(|wish| wish.source_id).collect();
+    let by_hand: Vec<Uuid> =
+        needed.iter().filter(|wish| wish.origin.passes_auto_sync_off()).map(|wish| wish.source_id).collect();
+    let known: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT source_id FROM sync.erp_syncs
+         WHERE source_system = 'upcoach' AND source_type = 'customer' AND source_id = ANY ($1)
+            AND NOT (sync_status = 'skipped' AND NOT skipped_by_hand)
+            AND NOT (sync_status = 'pending' AND due_at IS NOT NULL AND origin NOT IN ('manual', 'heal')
+                AND source_id = ANY ($2))",
+    )
+    .bind(ids)
+    .bind(by_hand)
+    .fetch_all(connection)
+    .await?;
+    let missing =
+        |wish: &&Wish| !known.contains(&wish.source_id) && !asked.iter().any(|asked| asked.source_id == wish.source_id);
+    Ok(needed.iter().filter(missing).cloned().collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct ClaimedRow {
+    id: Uuid,
+    source_type: String,
+    source_id: Uuid,
+    target_id: Option<String>,
+    retry_count: i32,
+    generation: i32,
+    base_payload: Option<sqlx::types::Json<Base>>,
+    outcome: String,
+    origin: String,
+    force: bool,
+    batch_id: Option<Uuid>,
+    taken: i64,
+    waiting_since: Option<OffsetDateTime>,
+}
+
+const CLAIM: &str = "
+    UPDATE sync.erp_syncs s SET
+        sync_status = 'syncing', lease_owner = $1, lease_until = clock_timestamp() + $2, claimed_at = clock_timestamp(),
+        last_sync_attempt = clock_timestamp(), taken = s.requested, due_at = NULL, next_retry_at = NULL,
+        updated_at = clock_timestamp()
+    FROM due WHERE s.id = due.id
+    RETURNING s.id, s.source_type::text, s.source_id, s.target_id, s.retry_count, s.generation, s.base_payload,
+        s.outcome::text, s.origin::text, s.force, s.batch_id, s.taken, s.waiting_since";
+
+const CONDITIONS: &str = "
+    s.due_at <= clock_timestamp() AND c.enabled AND c.gate_open AND (c.auto_sync OR s.origin IN ('manual', 'heal'))";
+
+async fn claim(
+    connection: &mut PgConnection,
+    which: Which<'_>,
+    lease: Duration,
+    begun: Instant,
+) -> Result<Vec<Claimed>, sqlx::Error> {
+    let owner = Uuid::new_v4();
+    let rows: Vec<ClaimedRow> = match which {
+        Which::Due(limit) => {
+            sqlx::query_as(sqlx::AssertSqlSafe(format!(
+                "WITH due AS (
+                    SELECT s.id FROM sync.erp_syncs s, sync.outbound_conditions c
+                    WHERE {CONDITIONS} ORDER BY s.due_at LIMIT $3 FOR UPDATE OF s SKIP LOCKED)
+                 {CLAIM}"
+            )))
+            .bind(owner)
+            .bind(lease)
+            .bind(limit)
+            .fetch_all(connection)
+            .await?
+        }
+        Which::Sources(..) | Which::Customers(_) | Which::Rows(_) => {
+            sqlx::query_as(sqlx::AssertSqlSafe(format!(
+                "WITH due AS (
+                    SELECT s.id FROM sync.erp_syncs s, sync.outbound_conditions c
+                    WHERE s.id = ANY ($3) AND {CONDITIONS} ORDER BY s.id FOR UPDATE OF s SKIP LOCKED)
+                 {CLAIM}"
+            )))
+            .bind(owner)
+            .bind(lease)
+            .bind(ids_of(which))
+            .fetch_all(connection)
+            .await?
+        }
+    };
+    Ok(rows.into_iter().filter_map(|row| row.claimed(owner, begun, lease)).collect())
+}
+
+fn ids_of(which: Which<'_>) -> Vec<Uuid> {
+    let sync_id = |kind, id| SyncId::of(domain::SourceSystem::Upcoach, kind, id).as_uuid();
+    match which {
+        Which::Sources(kind, ids) => ids.iter().map(|id| sync_id(kind, *id)).collect(),
+        Which::Customers(needed) => needed.iter().map(|wish| sync_id(EntityType::Customer, wish.source_id)).collect(),
+        Which::Rows(ids) => ids.iter().map(|id| id.as_uuid()).collect(),
+        Which::Due(_) => Vec::new(),
+    }
+}
+
+impl ClaimedRow {
+    /// None only for a label that this build does not know (a newer migration's): its lease runs out.
+    fn claimed(self, owner: Uuid, begun: Instant, lease: Duration) -> Option<Claimed> {
+        Some(Claimed {
+            id: SyncId(self.id),
+            entity_type: self.source_type.parse().ok()?,
+            source_id: self.source_id,
+            owner,
+            lease_end: begun + lease,
+            claimed: begun,
+            target_id: self.target_id.and_then(|id| FlashErpId::new(id).ok()),
+            retry_count: u32::try_from(self.retry_count).unwrap_or(0),
+            generation: u32::try_from(self.generation).unwrap_or(0),
+            base: self.base_payload.map(|base| base.0).unwrap_or_default(),
+            outcome: self.outcome.parse().ok()?,
+            origin: self.origin.parse().ok()?,
+            force: self.force,
+            batch: self.batch_id,
+            taken: self.taken,
+            waiting_since: self.waiting_since,
+        })
+    }
+}

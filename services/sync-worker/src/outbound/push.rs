@@ -1,0 +1,316 @@
+//! One claimed record to FlashERP: look up what is unknown, then write what differs.
+//!
+//! Whatever answer is lost here, the verdict says unknown, and the next claim (after the settle time) looks before it writes. Dies the process between
+//! sending and finishing, the lease's end says the same.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use domain::instant;
+use domain::mapping::{FieldValue, Fields, Leftover, Record, body, diff, diff_against_record};
+use domain::retry::RetryPolicy;
+use domain::state::{Failure, Found, Settled, Verdict, look_up_again, settled, verdict};
+use domain::{ErrorCode, FlashErpId, Outcome, RequestId};
+use events::SyncResult;
+use flasherp::{Call, CallError, IdempotencyKey};
+use serde_json::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::attempt::{Attempt, AttemptError, End, Known, WriteCall, of_read};
+use super::claim::Claimed;
+use super::target::Target;
+
+/// A push under way.
+pub(super) struct Push<'a> {
+    target: &'a Target,
+    policy: &'a RetryPolicy,
+    call: Call,
+    claimed: Claimed,
+    wanted: &'a Fields,
+    known: Known,
+    writes: Vec<WriteCall>,
+    duplicates: Vec<FlashErpId>,
+}
+
+/// What was found by a look-up.
+enum LookUp {
+    Record(Box<Record>),
+    Nothing,
+}
+
+impl<'a> Push<'a> {
+    pub(super) fn new(target: &'a Target, policy: &'a RetryPolicy, claimed: Claimed, wanted: &'a Fields) -> Self {
+        let request_id = RequestId(Uuid::new_v4());
+        Self {
+            target,
+            policy,
+            call: Call::new(request_id).for_sync(claimed.id, claimed.lease_end),
+            known: Known::of(&claimed),
+            claimed,
+            wanted,
+            writes: Vec::new(),
+            duplicates: Vec::new(),
+        }
+    }
+
+    /// Brings FlashERP's record to what is wanted. `born`: when UpCoach's record was.
+    #[tracing::instrument(name = "push", skip_all, fields(sync_id = %self.claimed.id, entity_type = %self.claimed.entity_type))]
+    pub(super) async fn run(mut self, born: OffsetDateTime) -> Attempt {
+        let end = self.end(born).await;
+        Attempt {
+            request_id: self.call.request_id,
+            end,
+            known: self.known,
+            writes: self.writes,
+            duplicates: self.duplicates,
+            finished: Instant::now(),
+            claimed: self.claimed,
+        }
+    }
+
+    async fn end(&mut self, born: OffsetDateTime) -> End {
+        if self.known.outcome == Outcome::Unknown {
+            return self.settle().await;
+        }
+        match self.known.target_id.clone() {
+            Some(id) if self.claimed.force => {
+                match self.target.client.get(&self.call, self.claimed.entity_type, &id).await {
+                    Ok(Some(record)) => self.bring_to_wanted(&record, Leftover::Clear).await,
+                    Ok(None) => self.recreate().await,
+                    Err(error) => self.failed_read(&error),
+                }
+            }
+            Some(id) => {
+                let difference = diff(self.wanted, &self.known.base);
+                if difference.is_empty() {
+                    return End::Synced(SyncResult::Unchanged);
+                }
+                self.update(&id, difference).await
+            }
+            None if self.may_be_there_already(born) => match self.look_up().await {
+                Ok(LookUp::Record(record)) => self.adopt(&record).await,
+                Ok(LookUp::Nothing) => self.create().await,
+                Err(error) => self.failed_read(&error),
+            },
+            None => self.create().await,
+        }
+    }
+
+    /// An unknown outcome is looked up before anything is written.
+    async fn settle(&mut self) -> End {
+        let looked_up = match &self.known.target_id {
+            Some(id) => match self.target.client.get(&self.call, self.claimed.entity_type, id).await {
+                Ok(Some(record)) => Ok(LookUp::Record(Box::new(record))),
+                Ok(None) => self.look_up().await,
+                Err(error) => Err(error),
+            },
+            None => self.look_up().await,
+        };
+        let looked_up = match looked_up {
+            Ok(looked_up) => looked_up,
+            Err(error) => {
+                let verdict = look_up_again(&error.failure(), self.policy, OffsetDateTime::now_utc(), rand::random());
+                return End::Failed { verdict, error: (&error).into(), because_of: None };
+            }
+        };
+        self.known.outcome = Outcome::Known;
+        let (found, record) = match &looked_up {
+            LookUp::Nothing => (Found::Nothing, None),
+            LookUp::Record(record) => {
+                self.known.holds(record);
+                self.known.base = std::mem::take(&mut self.known.base).after_found(self.wanted, record);
+                let same = diff_against_record(self.wanted, record, Leftover::Clear).is_empty();
+                (if same { Found::AsDesired } else { Found::Different }, Some(record))
+            }
+        };
+        match (settled(found, self.known.retry_count, self.policy), record) {
+            (Settled::Synced, _) => End::Synced(SyncResult::Adopted),
+            (Settled::Write { retry_count }, Some(record)) => {
+                self.known.retry_count = retry_count;
+                self.bring_to_wanted(record, Leftover::Clear).await
+            }
+            (Settled::Write { retry_count }, None) => {
+                self.known.retry_count = retry_count;
+                if self.known.target_id.is_some() {
+                    self.known.lost();
+                }
+                self.create().await
+            }
+            (Settled::Failed, _) => {
+                let message =
+                    "no write took effect, and the retries are spent; retry it by hand once the cause is mended";
+                End::Failed {
+                    verdict: Verdict::Failed,
+                    error: AttemptError::new(ErrorCode::SyncFailed, message),
+                    because_of: None,
+                }
+            }
+        }
+    }
+
+    /// A record that is taken over: what we have is written over it, what else it holds stays.
+    async fn adopt(&mut self, record: &Record) -> End {
+        match self.bring_to_wanted(record, Leftover::Keep).await {
+            End::Synced(_) => End::Synced(SyncResult::Adopted),
+            other => other,
+        }
+    }
+
+    /// Writes the difference between a record just read and what is wanted.
+    async fn bring_to_wanted(&mut self, record: &Record, leftover: Leftover) -> End {
+        self.known.holds(record);
+        self.known.base = std::mem::take(&mut self.known.base).after_found(self.wanted, record);
+        let difference = diff_against_record(self.wanted, record, leftover);
+        if difference.is_empty() {
+            return End::Synced(SyncResult::Unchanged);
+        }
+        match self.put(&record.id, &difference).await {
+            Ok(_) => End::Synced(SyncResult::Updated),
+            Err(error) => self.failed_write(&error),
+        }
+    }
+
+    async fn update(&mut self, id: &FlashErpId, difference: Fields) -> End {
+        match self.put(id, &difference).await {
+            Ok(_) => End::Synced(SyncResult::Updated),
+            Err(error) if error.says_not_found() => self.recreate().await,
+            // Somebody else changed it: what it holds now decides.
+            Err(error) if error.says_conflict() => {
+                match self.target.client.get(&self.call, self.claimed.entity_type, id).await {
+                    Ok(Some(record)) => self.bring_to_wanted(&record, Leftover::Clear).await,
+                    Ok(None) => self.recreate().await,
+                    Err(read) => self.failed_read(&read),
+                }
+            }
+            Err(error) => self.failed_write(&error),
+        }
+    }
+
+    /// The target is gone: what is left under our reference is taken over; only when nothing is, a new one is created.
+    async fn recreate(&mut self) -> End {
+        match self.look_up().await {
+            Ok(LookUp::Record(record)) => self.adopt(&record).await,
+            Ok(LookUp::Nothing) => {
+                self.known.lost();
+                self.create().await
+            }
+            Err(error) => self.failed_read(&error),
+        }
+    }
+
+    async fn create(&mut self) -> End {
+        let error = match self.post().await {
+            Ok(_) => return End::Synced(SyncResult::Created),
+            Err(error) => error,
+        };
+        if !error.says_conflict() {
+            return self.failed_write(&error);
+        }
+        match self.look_up().await {
+            Ok(LookUp::Record(record)) => self.adopt(&record).await,
+            Ok(LookUp::Nothing) => {
+                // The key is burnt, by a body of before: the next create has another.
+                self.known.lost();
+                self.failed_write(&error)
+            }
+            Err(read) => self.failed_read(&read),
+        }
+    }
+
+    /// By our reference. Of several the oldest is the one; the others are told of.
+    async fn look_up(&mut self) -> Result<LookUp, CallError> {
+        let reference = self.claimed.source_id.to_string();
+        let found = self.target.client.find_by_reference(&self.call, self.claimed.entity_type, &reference).await?;
+        let mut found = found.into_iter();
+        let Some(oldest) = found.next() else { return Ok(LookUp::Nothing) };
+        self.duplicates = found.map(|record| record.id).collect();
+        Ok(LookUp::Record(Box::new(oldest)))
+    }
+
+    async fn post(&mut self) -> Result<Record, CallError> {
+        let key = IdempotencyKey {
+            key: self.claimed.id.create_key(self.known.generation),
+            honoured: self.target.honours_keys(),
+        };
+        let bytes = Bytes::from(body(self.wanted));
+        let begun = Instant::now();
+        let answer = self.target.client.create(&self.call, self.claimed.entity_type, bytes, &key).await;
+        self.note("create", Some(key.key), self.wanted, answer.as_ref(), begun.elapsed());
+        let record = answer?;
+        self.known.holds(&record);
+        self.known.base = std::mem::take(&mut self.known.base).after_write(self.wanted, Some(&record));
+        Ok(record)
+    }
+
+    async fn put(&mut self, id: &FlashErpId, difference: &Fields) -> Result<Record, CallError> {
+        let bytes = Bytes::from(body(difference));
+        let begun = Instant::now();
+        let answer = self.target.client.update(&self.call, self.claimed.entity_type, id, bytes).await;
+        self.note("update", None, difference, answer.as_ref(), begun.elapsed());
+        let record = answer?;
+        self.known.holds(&record);
+        self.known.base = std::mem::take(&mut self.known.base).after_write(difference, Some(&record));
+        Ok(record)
+    }
+
+    fn note(
+        &mut self,
+        operation: &'static str,
+        key: Option<String>,
+        request: &Fields,
+        answer: Result<&Record, &CallError>,
+        duration: Duration,
+    ) {
+        // What was never sent is no write.
+        if matches!(answer, Err(error) if error.handed_back) {
+            return;
+        }
+        self.writes.push(WriteCall {
+            operation,
+            key,
+            request: for_audit(request),
+            response: answer.ok().map(|record| for_audit(&record.fields)),
+            error: answer.err().map(AttemptError::from),
+            definite: answer.err().is_none_or(|error| error.definite),
+            duration,
+        });
+    }
+
+    fn failed_write(&mut self, error: &CallError) -> End {
+        self.failed(&error.failure(), error)
+    }
+
+    fn failed_read(&mut self, error: &CallError) -> End {
+        self.failed(&of_read(error), error)
+    }
+
+    fn failed(&mut self, failure: &Failure, error: &CallError) -> End {
+        let verdict =
+            verdict(Err(failure), self.known.retry_count, self.policy, OffsetDateTime::now_utc(), rand::random());
+        if matches!(verdict, Verdict::Unknown { .. }) {
+            self.known.outcome = Outcome::Unknown;
+        }
+        End::Failed { verdict, error: error.into(), because_of: None }
+    }
+
+    /// A record that is older than the link to this FlashERP may be there, from before or from after a backup that we came from.
+    fn may_be_there_already(&self, born: OffsetDateTime) -> bool {
+        self.target.adopted_at.is_some_and(|adopted_at| born < adopted_at)
+    }
+}
+
+/// What goes into the audit row: without secrets and personal data, amounts as text.
+fn for_audit(fields: &Fields) -> Value {
+    let value = |value: &FieldValue| match value {
+        FieldValue::Text(text) | FieldValue::Raw(text) => Value::from(text.as_str()),
+        FieldValue::Decimal(number) => Value::from(number.as_str()),
+        FieldValue::Time(at) => Value::from(instant::text(*at)),
+        FieldValue::Object(members) => {
+            members.iter().map(|(name, member)| (name.clone(), Value::from(member.to_string()))).collect()
+        }
+        FieldValue::Null => Value::Null,
+    };
+    let payload: Value = fields.iter().map(|(field, held)| (field.as_str().to_owned(), value(held))).collect();
+    secrets::redact::redact(&payload)
+}

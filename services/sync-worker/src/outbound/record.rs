@@ -1,0 +1,204 @@
+//! What a finished attempt leaves beside its row: audit rows, facts, and stray writes of lost leases. All in the finishing transaction.
+
+use std::time::Duration;
+
+use domain::{BatchId, Origin, Outcome, SourceSystem};
+use events::{SyncCompleted, SyncDuplicateFound, SyncFailed, SyncResult};
+use messaging::PendingFact;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::attempt::{Attempt, AttemptError, End, WriteCall};
+use crate::OUTBOX;
+
+/// An audit row for every call that wrote or tried to, and one for every attempt that failed without a call.
+pub(super) async fn audit(connection: &mut PgConnection, attempts: &[Attempt]) -> Result<(), sqlx::Error> {
+    let rows: Vec<AuditRow<'_>> = attempts.iter().flat_map(audit_rows).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO audit.erp_audit_logs (action, entity_type, entity_id, erp_sync_id, status, request_payload,
+            response_payload, error_details, duration_ms, performed_by, request_id, metadata)
+         SELECT action::audit.action, type, entity, sync, status::audit.status, request, response, error, duration, 'sync-worker',
+            request_id, metadata
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::jsonb[], $7::jsonb[], $8::jsonb[],
+            $9::integer[], $10::uuid[], $11::jsonb[])
+            AS call (action, type, entity, sync, status, request, response, error, duration, request_id, metadata)",
+    )
+    .bind(rows.iter().map(|row| if row.attempt.claimed.origin == Origin::Manual { "manual_sync" } else { "sync" }).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.attempt.claimed.entity_type.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.attempt.claimed.source_id.to_string()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.attempt.claimed.id.as_uuid()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.status).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.call.map(|call| &call.request)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.call.and_then(|call| call.response.as_ref())).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.error.map(error_json)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.duration_ms()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.attempt.request_id.as_uuid()).collect::<Vec<_>>())
+    .bind(rows.iter().map(AuditRow::metadata).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+struct AuditRow<'a> {
+    attempt: &'a Attempt,
+    call: Option<&'a WriteCall>,
+    status: &'static str,
+    error: Option<&'a AttemptError>,
+}
+
+fn audit_rows(attempt: &Attempt) -> Vec<AuditRow<'_>> {
+    let mut rows: Vec<AuditRow<'_>> = attempt
+        .writes
+        .iter()
+        .map(|call| AuditRow {
+            attempt,
+            call: Some(call),
+            status: match &call.error {
+                None => "success",
+                Some(_) if call.definite => "failed",
+                // Sent, and nobody knows what became of it.
+                Some(_) => "initiated",
+            },
+            error: call.error.as_ref(),
+        })
+        .collect();
+    if let (End::Failed { error, .. }, true) = (&attempt.end, rows.is_empty()) {
+        rows.push(AuditRow { attempt, call: None, status: "failed", error: Some(error) });
+    }
+    rows
+}
+
+impl AuditRow<'_> {
+    fn duration_ms(&self) -> i32 {
+        let duration = self.call.map_or_else(|| self.attempt.duration(), |call| call.duration);
+        i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
+    }
+
+    fn metadata(&self) -> Value {
+        json!({
+            "operation": self.call.map(|call| call.operation),
+            "idempotencyKey": self.call.and_then(|call| call.key.as_deref()),
+            "httpStatus": self.error.and_then(|error| error.http_status),
+            "targetId": self.attempt.known.target_id,
+            "generation": self.attempt.known.generation,
+            "retryCount": self.attempt.known.retry_count,
+            "outcomeKnown": self.call.is_none_or(|call| call.definite),
+        })
+    }
+}
+
+fn error_json(error: &AttemptError) -> Value {
+    json!({
+        "code": error.code,
+        "message": secrets::redact::redact_text(&error.message),
+        "details": error.details_json(),
+    })
+}
+
+/// The facts of an attempt whose lease held.
+pub(super) fn facts(attempt: &Attempt, next_retry_at: Option<OffsetDateTime>, unknown: bool) -> Vec<PendingFact> {
+    let claimed = &attempt.claimed;
+    let target_id = attempt.known.target_id.clone();
+    let duration_ms = u64::try_from(attempt.duration().as_millis()).unwrap_or(u64::MAX);
+    let completed = |result: SyncResult| {
+        OUTBOX.fact(SyncCompleted {
+            sync_id: claimed.id,
+            source_system: SourceSystem::Upcoach,
+            entity_type: claimed.entity_type,
+            source_id: claimed.source_id,
+            target_id: target_id.clone(),
+            result,
+            request_counter: claimed.taken,
+            duration_ms,
+            batch_id: claimed.batch.map(BatchId),
+            request_id: Some(attempt.request_id),
+        })
+    };
+    let mut facts = vec![match &attempt.end {
+        End::Synced(result) => completed(*result),
+        End::Skipped { .. } => completed(SyncResult::Skipped),
+        End::Failed { error, .. } => OUTBOX.fact(SyncFailed {
+            sync_id: claimed.id,
+            source_system: SourceSystem::Upcoach,
+            entity_type: claimed.entity_type,
+            source_id: claimed.source_id,
+            target_id: target_id.clone(),
+            error_code: error.code,
+            outcome: if unknown { Outcome::Unknown } else { Outcome::Known },
+            retry_count: attempt.known.retry_count,
+            next_retry_at,
+            request_counter: claimed.taken,
+            duration_ms,
+            batch_id: claimed.batch.map(BatchId),
+            request_id: Some(attempt.request_id),
+        }),
+    }];
+    if let (false, Some(adopted_target_id)) = (attempt.duplicates.is_empty(), target_id) {
+        facts.push(OUTBOX.fact(SyncDuplicateFound {
+            sync_id: claimed.id,
+            entity_type: claimed.entity_type,
+            source_id: claimed.source_id,
+            adopted_target_id,
+            duplicate_target_ids: attempt.duplicates.clone(),
+        }));
+    }
+    facts
+}
+
+/// Writes down what was written under a lease that was lost, and makes those rows unknown, so that FlashERP is asked what it holds.
+pub(super) async fn stray_writes(
+    connection: &mut PgConnection,
+    settle: Duration,
+    lost: &[&Attempt],
+) -> Result<(), sqlx::Error> {
+    let mut wrote: Vec<(&Attempt, String)> =
+        lost.iter().filter_map(|attempt| attempt.written().map(|target| (*attempt, target.to_string()))).collect();
+    if wrote.is_empty() {
+        return Ok(());
+    }
+    wrote.sort_by_key(|(attempt, _)| attempt.claimed.id);
+    let ids: Vec<Uuid> = wrote.iter().map(|(attempt, _)| attempt.claimed.id.as_uuid()).collect();
+    for (attempt, target_id) in &wrote {
+        tracing::error!(sync_id = %attempt.claimed.id, target_id, "a write succeeded after its lease was lost; the record is looked up");
+    }
+    sqlx::query(
+        "INSERT INTO sync.stray_writes (sync_id, target_id, generation, lease_owner)
+         SELECT * FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::uuid[])",
+    )
+    .bind(&ids)
+    .bind(wrote.iter().map(|(_, target_id)| target_id.as_str()).collect::<Vec<_>>())
+    .bind(
+        wrote
+            .iter()
+            .map(|(attempt, _)| i32::try_from(attempt.known.generation).unwrap_or(i32::MAX))
+            .collect::<Vec<_>>(),
+    )
+    .bind(wrote.iter().map(|(attempt, _)| attempt.claimed.owner).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await?;
+    // A row in another worker's hands keeps its lease; that worker's finish leaves it unknown. The rows are locked already, in id order.
+    sqlx::query(
+        "UPDATE sync.erp_syncs s SET
+            outcome = 'unknown',
+            unknown_since = clock_timestamp(),
+            settle_until = clock_timestamp() + $2,
+            sync_status = CASE WHEN s.lease_owner IS NULL THEN 'failed' ELSE s.sync_status END,
+            waits_for = NULL,
+            next_retry_at = CASE WHEN s.lease_owner IS NULL THEN clock_timestamp() + $2 END,
+            due_at = CASE WHEN s.lease_owner IS NULL THEN clock_timestamp() + $2 END,
+            error_code = 'SYNC_CONFLICT',
+            error_message = 'a write came through after its lease was lost; FlashERP is asked what it holds',
+            updated_at = clock_timestamp()
+         WHERE s.id = ANY ($1)",
+    )
+    .bind(&ids)
+    .bind(settle)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

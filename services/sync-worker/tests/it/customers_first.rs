@@ -1,0 +1,57 @@
+//! Dependents and their customer.
+
+use crate::kit::{SOON, World, customer_sync, transaction_sync};
+use testkit::eventually;
+use testkit::sandbox::Fault;
+
+#[tokio::test]
+async fn many_payments_of_a_new_customer_make_one_customer() {
+    let world = World::new().await;
+    let user = world.insert_user(Some("ada@example.com")).await;
+    for cents in 1..=40 {
+        world.insert_payment(user, cents).await;
+    }
+    let _worker = world.worker().await;
+    world.all_synced().await;
+    eventually(SOON, "all are in FlashERP", || async {
+        world.sandbox.counters().await.records_of("transactions") == 40
+    })
+    .await;
+    world.flasherp_has_each_once(40).await;
+    assert_eq!(world.sandbox.counters().await.calls_of("POST /v1/customers"), 1);
+}
+
+#[tokio::test]
+async fn a_customer_that_fails_for_good_fails_its_dependents_by_name_and_its_success_brings_them_along() {
+    let world = World::new().await;
+    let user = world.insert_user(None).await;
+    let payment = world.insert_payment(user, 1000).await;
+    let _worker = world.worker().await;
+    let customer = world.sync_becomes(customer_sync(user), "failed").await;
+    assert_eq!(customer.error_code.as_deref(), Some("MISSING_REQUIRED_FIELD"));
+    let failed = world.sync_becomes(transaction_sync(payment), "failed").await;
+    assert_eq!(failed.error_code.as_deref(), Some("SYNC_FAILED"));
+    assert!(failed.error_message.expect("a message").contains(&user.to_string()));
+    assert_eq!((failed.retry_count, failed.due_at), (0, None));
+    assert_eq!(failed.waits_for, Some(customer_sync(user).as_uuid()));
+
+    world.run("UPDATE upcoach.users SET email = 'ada@example.com'").await;
+    world.sync_becomes(transaction_sync(payment), "synced").await;
+    world.flasherp_has_each_once(1).await;
+}
+
+#[tokio::test]
+async fn dependents_wait_for_a_customer_that_is_being_retried_without_spending_retries() {
+    let world = World::new().await;
+    world.sandbox.add_fault(&Fault::status(429).on("POST", "/customers").times(8)).await;
+    let user = world.insert_user(Some("ada@example.com")).await;
+    let payment = world.insert_payment(user, 1000).await;
+    let _worker = world.worker().await;
+    eventually(SOON, "the payment waits", || async {
+        world.sync(transaction_sync(payment)).await.is_some_and(|row| row.waits_for.is_some())
+    })
+    .await;
+    let row = world.sync_becomes(transaction_sync(payment), "synced").await;
+    assert_eq!(row.retry_count, 0);
+    world.flasherp_has_each_once(1).await;
+}
