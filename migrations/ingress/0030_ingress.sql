@@ -106,7 +106,8 @@ CREATE FUNCTION ingress.finish(p_id uuid[], p_status ingress.event_status[], p_w
     WITH finished AS (
         UPDATE ingress.webhook_events e SET
             status = f.status,
-            attempts = e.attempts + 1,
+            -- waiting for something is no attempt
+            attempts = e.attempts + CASE WHEN f.status = 'parked' THEN 0 ELSE 1 END,
             applied_at = CASE WHEN f.status = 'applied' THEN clock_timestamp() ELSE e.applied_at END,
             due_at = CASE WHEN f.status = 'received'
                 THEN clock_timestamp() + make_interval(secs => coalesce(f.retry_secs, 0)) END,

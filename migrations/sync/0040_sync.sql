@@ -50,6 +50,8 @@ CREATE TABLE sync.requests (
 );
 -- a hint brings source ids
 CREATE INDEX requests_source ON sync.requests (source_id, entity_type);
+-- what a change or a person asked for is folded before what a full sync did
+CREATE INDEX requests_urgent ON sync.requests (id) WHERE origin IN ('change', 'heal', 'manual');
 
 CREATE TABLE sync.erp_syncs (
     -- UUIDv5 of (source system, source type, source id)
@@ -74,10 +76,13 @@ CREATE TABLE sync.erp_syncs (
     -- what the holder must answer: the strongest origin asked for, and whether even an equal record is written
     origin            sync.origin NOT NULL DEFAULT 'change',
     force             boolean NOT NULL DEFAULT false,
-    batch_id          uuid REFERENCES sync.batches (id),
+    -- no foreign key: a request may name a batch that has been pruned since
+    batch_id          uuid,
     -- requests folded so far, and how many of them the holder took
     requested         bigint NOT NULL DEFAULT 0,
     taken             bigint NOT NULL DEFAULT 0,
+    -- when a request came last that gives the retries back (a change, a hand, a heal)
+    restarted_at      timestamptz,
     -- since when a wish is unanswered
     waiting_since     timestamptz,
     -- when it may be claimed; null: nothing to do, or in hand, or waiting for another sync
@@ -114,6 +119,8 @@ COMMENT ON COLUMN sync.erp_syncs.sync_duration_ms IS 'milliseconds; the seed cal
 
 -- the claim by timer
 CREATE INDEX erp_syncs_due ON sync.erp_syncs (due_at) WHERE due_at IS NOT NULL;
+-- the same while automatic sync is off, past the backlog that waits for it
+CREATE INDEX erp_syncs_due_by_hand ON sync.erp_syncs (due_at) WHERE due_at IS NOT NULL AND origin IN ('manual', 'heal');
 -- the sweep of expired leases
 CREATE INDEX erp_syncs_lease ON sync.erp_syncs (lease_until) WHERE lease_until IS NOT NULL;
 -- waking those that wait for a customer
@@ -224,6 +231,7 @@ CREATE FUNCTION sync.retry(p_sync_ids uuid[]) RETURNS SETOF uuid
         next_retry_at = CASE WHEN s.outcome = 'unknown' THEN s.settle_until END,
         due_at = greatest(clock_timestamp(), s.settle_until, s.not_before),
         origin = 'manual',
+        restarted_at = clock_timestamp(),
         requested = s.requested + 1,
         waiting_since = coalesce(s.waiting_since, clock_timestamp()),
         waits_for = NULL,

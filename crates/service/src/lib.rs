@@ -10,6 +10,7 @@
 //! | [`database`] | a pool that survives Postgres' restarts, and waiting for the schema |
 //! | [`http`] | error bodies, request ids, and the server around a service's routes |
 //! | [`config_watch`] | the configuration row, re-read every second |
+//! | [`failpoints`] | for tests, points at which a process can be told to die; nothing in other builds |
 //!
 //! A service's `main` is one line: `service::main(Binary::Ingress, Config::read, ingress::run)`.
 
@@ -17,6 +18,7 @@ pub mod binary;
 pub mod bootstrap;
 pub mod config_watch;
 pub mod database;
+pub mod failpoints;
 pub mod health;
 pub mod http;
 pub mod metrics;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    diff::agrees,
+    diff::{Leftover, agrees},
     field::Field,
     record::Record,
     value::{FieldValue, Fields},
@@ -57,17 +57,23 @@ impl Base {
         self
     }
 
-    /// The base after a record was found that we may have written (an unknown outcome) or take over: what it holds as wanted counts as sent.
-    /// The rest is the difference that a PUT has yet to send.
+    /// The base of a record that was just read, in place of whatever was believed before: of a record that we may have written (an unknown
+    /// outcome) or that is taken over. What it holds as wanted counts as sent; what it holds otherwise stands as it is held, so that [`diff`]
+    /// finds the same difference as [`diff_against_record`](super::diff_against_record) should the write that follows fail.
     #[must_use]
-    pub fn after_found(mut self, wanted: &Fields, record: &Record) -> Self {
-        for (field, value) in wanted {
-            if agrees(*field, Some(value), record.get(*field)) {
-                let answered = record.get(*field).cloned().unwrap_or(FieldValue::Null);
-                self.0.insert(*field, Exchanged { sent: value.clone(), answered });
-            }
-        }
-        self
+    pub fn found(wanted: &Fields, record: &Record, leftover: Leftover) -> Self {
+        let ours = wanted.iter().filter_map(|(field, value)| {
+            let held = record.get(*field)?.clone();
+            let sent = if agrees(*field, Some(value), Some(&held)) { value.clone() } else { held.clone() };
+            Some((*field, Exchanged { sent, answered: held }))
+        });
+        let to_be_cleared = record
+            .fields
+            .iter()
+            .filter(|(field, _)| leftover == Leftover::Clear && field.clearable() && !wanted.contains_key(field));
+        let left =
+            to_be_cleared.map(|(field, held)| (*field, Exchanged { sent: held.clone(), answered: held.clone() }));
+        Self(ours.chain(left).collect())
     }
 }
 

@@ -179,7 +179,7 @@ mod tests {
         let found = echo(&older);
         let difference = diff_against_record(&newest, &found, Leftover::Clear);
         assert_eq!(json(&difference), r#"{"amount":10.99,"paymentMethod":"card","description":null}"#);
-        let base = Base::default().after_found(&newest, &found).after_write(&difference, Some(&echo(&newest)));
+        let base = Base::found(&newest, &found, Leftover::Clear).after_write(&difference, Some(&echo(&newest)));
         assert_eq!(diff(&newest, &base), Fields::new());
     }
 
@@ -189,17 +189,31 @@ mod tests {
         let mut found = echo(&fields);
         found.fields.insert(Field::Description, FieldValue::text("checked by finance"));
         assert_eq!(diff_against_record(&fields, &found, Leftover::Keep), Fields::new());
-        let base = Base::default().after_found(&fields, &found);
+        let base = Base::found(&fields, &found, Leftover::Keep);
         assert_eq!(base.get(Field::Description), None);
         assert_eq!(diff(&fields, &base), Fields::new());
     }
 
     #[test]
-    fn what_differs_in_a_found_record_is_not_taken_for_sent() {
+    fn a_failed_write_after_a_look_up_leaves_the_difference_that_the_look_up_found() {
+        // An update to 500 took effect unseen; meanwhile 10.99 is wanted again, which is what was sent before that update.
+        let wanted_again = wanted(|t| t.description = None);
+        let found = echo(&wanted(|t| t.amount = 500));
+        let base = Base::found(&wanted_again, &found, Leftover::Clear);
+        assert_eq!(
+            json(&diff(&wanted_again, &base)),
+            json(&diff_against_record(&wanted_again, &found, Leftover::Clear))
+        );
+        assert_eq!(json(&diff(&wanted_again, &base)), r#"{"amount":10.99,"description":null}"#);
+    }
+
+    #[test]
+    fn what_a_found_record_lacks_is_still_to_be_sent() {
         let fields = wanted(|_| {});
-        let base = Base::default().after_found(&fields, &record(r#","amount":10.98,"currency":"USD""#));
-        assert!(base.get(Field::Amount).is_none() && base.get(Field::Currency).is_some());
-        assert!(diff(&fields, &base).contains_key(&Field::Amount));
+        let base = Base::found(&fields, &record(r#","amount":10.98,"currency":"USD""#), Leftover::Clear);
+        let difference = diff(&fields, &base);
+        assert!(difference.contains_key(&Field::Amount) && difference.contains_key(&Field::Status));
+        assert!(!difference.contains_key(&Field::Currency));
     }
 
     #[test]

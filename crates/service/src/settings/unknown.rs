@@ -25,7 +25,19 @@ pub(crate) fn is_unknown(name: &str, value: &str, table: &[&Setting]) -> bool {
     PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         && !table.iter().any(|setting| setting.name == name)
         && !OTHERS.contains(&name)
+        && !is_for_tests(name)
         && !is_service_link(name, value)
+}
+
+/// The failpoint's variable, in the builds that have failpoints. In others it is refused, so that nobody believes to have set one.
+#[cfg(feature = "failpoints")]
+fn is_for_tests(name: &str) -> bool {
+    name == crate::failpoints::VARIABLE
+}
+
+#[cfg(not(feature = "failpoints"))]
+fn is_for_tests(_name: &str) -> bool {
+    false
 }
 
 /// Kubernetes gives every container variables for each service beside it: a service named `nats` makes `NATS_SERVICE_HOST`,

@@ -35,19 +35,15 @@ pub(super) enum ApplyError {
 }
 
 impl ApplyError {
-    /// Whether the events have nothing to do with it: they stay due and count no attempt.
-    fn passes_by_itself(&self) -> bool {
+    /// Whether the database is away, or going down or coming up: the events have nothing to do with it, stay due and count no attempt. A
+    /// lock, a deadlock or a time limit may be an event's own doing, again and again, and counts.
+    fn is_outage(&self) -> bool {
         match self {
-            Self::Raced => true,
-            Self::Database(sqlx::Error::Database(error)) => {
-                // serialization failure, deadlock, lock timeout; and a server that is going down or coming up
-                error.code().is_some_and(|code| {
-                    matches!(&*code, "40001" | "40P01" | "55P03" | "25P03")
-                        || code.starts_with("57")
-                        || code.starts_with("08")
-                        || code.starts_with("53")
-                })
-            }
+            Self::Raced => false,
+            Self::Database(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
+                let cancelled = code == "57014";
+                !cancelled && (code == "25P03" || ["57", "08", "53"].iter().any(|class| code.starts_with(class)))
+            }),
             Self::Database(
                 sqlx::Error::ColumnDecode { .. }
                 | sqlx::Error::Encode(_)
@@ -168,7 +164,7 @@ impl Applier {
                     all.events += committed.events;
                     all.woken.extend(committed.woken);
                 }
-                Err((error, _)) if error.passes_by_itself() => return Err(error.into()),
+                Err((error, _)) if error.is_outage() => return Err(error.into()),
                 Err((error, _)) => {
                     tracing::error!(webhook_event_id = %id, error = error.to_string(), "an event can't be applied");
                     all.events += self.give_up_for_now(*id, &error).await?;
@@ -255,7 +251,9 @@ impl Applier {
         let woken = batch::wake(&mut transaction, users.appeared()).await?;
         settlement::audit(&mut transaction, &settled).await?;
         settlement::state_facts(&mut transaction, &settled).await?;
+        service::failpoint!("inbound.before_commit");
         transaction.commit().await?;
+        service::failpoint!("inbound.after_commit");
 
         count(&settled);
         let mut changed: Vec<_> =

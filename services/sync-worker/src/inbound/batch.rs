@@ -43,7 +43,7 @@ pub(super) async fn claim(
         Which::Due => None,
     };
     sqlx::query_as(
-        "SELECT id, source, event_id, event_type, body, received_at, attempts, remote_addr, user_agent, request_id, traceparent
+        "SELECT id, source::text, event_id, event_type, body, received_at, attempts, remote_addr, user_agent, request_id, traceparent
          FROM ingress.claim($1, $2)",
     )
     .bind(ids)

@@ -157,7 +157,12 @@ impl Users {
                     && user.row.email.as_deref().is_some_and(|known| known.to_lowercase() == email)
             })
         };
-        by_stripe_id().or_else(by_name).or_else(|| if named_user(customer).is_some() { None } else { by_email() })
+        // A row that was born of this very Stripe customer, whatever has been done to it since.
+        let by_birth = || self.users.iter().position(|user| user.row.id == stripe_uuid(stripe_id));
+        by_stripe_id()
+            .or_else(by_birth)
+            .or_else(by_name)
+            .or_else(|| if named_user(customer).is_some() { None } else { by_email() })
     }
 
     /// Writes what is new and what changed.

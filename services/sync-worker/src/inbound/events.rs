@@ -2,9 +2,9 @@
 
 use sqlx::Type;
 
-/// Who sent an event.
+/// Who sent an event. Read as text: what PostgreSQL calls the enum type depends on the connection's search path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Type)]
-#[sqlx(type_name = "ingress.source", rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
 pub(super) enum Source {
     Stripe,
     Flasherp,

@@ -19,7 +19,7 @@ pub(super) async fn wake_known(pool: &PgPool, keys: &[String]) -> Result<Vec<Uui
             OR EXISTS (SELECT FROM upcoach.user_stripe_customers
                 WHERE key LIKE 'stripe\\_customer:%' AND stripe_customer_id = substr(key, length('stripe_customer:') + 1))
             OR EXISTS (SELECT FROM upcoach.users
-                WHERE CASE WHEN key LIKE 'user:%' THEN id = substr(key, length('user:') + 1)::uuid END)",
+                WHERE id = CASE WHEN key LIKE 'user:%' THEN substr(key, length('user:') + 1)::uuid END)",
     )
     .bind(keys)
     .fetch_all(&mut *transaction)

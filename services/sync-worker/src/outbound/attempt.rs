@@ -147,15 +147,10 @@ impl Attempt {
         }
     }
 
-    /// An attempt that failed for good before any call. An unknown outcome stays unknown: it is looked up later.
-    pub(super) fn failed(claimed: Claimed, error: AttemptError) -> Self {
-        Self::without_call(claimed, End::Failed { verdict: Verdict::Failed, error, because_of: None })
-    }
-
-    /// Put back as if it had not been claimed.
-    pub(super) fn handed_back(claimed: Claimed, now: OffsetDateTime, message: &str) -> Self {
+    /// Put back as if it had not been claimed, to be claimed from `not_before` on.
+    pub(super) fn handed_back(claimed: Claimed, not_before: OffsetDateTime, message: &str) -> Self {
         let error = AttemptError::new(ErrorCode::ServiceUnavailable, message);
-        let verdict = Verdict::PutBack { not_before: now };
+        let verdict = Verdict::PutBack { not_before };
         Self::without_call(claimed, End::Failed { verdict, error, because_of: None })
     }
 

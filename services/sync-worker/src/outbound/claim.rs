@@ -52,15 +52,20 @@ pub(super) enum Which<'a> {
     Due(i64),
 }
 
+/// What a claim took.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// The leased rows.
+    pub(super) claimed: Vec<Claimed>,
+    /// How many requests were folded.
+    pub(super) requests: i64,
+}
+
 /// Folds what was asked for and claims what is due.
 ///
 /// # Errors
 /// The database can't be reached; nothing is claimed, or the leases run out.
-pub(super) async fn fold_and_claim(
-    pool: &PgPool,
-    which: Which<'_>,
-    lease: Duration,
-) -> Result<Vec<Claimed>, sqlx::Error> {
+pub(super) async fn fold_and_claim(pool: &PgPool, which: Which<'_>, lease: Duration) -> Result<Taken, sqlx::Error> {
     let begun = Instant::now();
     let mut transaction = pool.begin().await?;
     let wishes = match which {
@@ -77,6 +82,9 @@ pub(super) async fn fold_and_claim(
     fold::fold(&mut transaction, &wishes).await?;
     let claimed = claim(&mut transaction, which, lease, begun).await?;
     transaction.commit().await?;
+    if !claimed.is_empty() {
+        service::failpoint!("outbound.after_claim");
+    }
 
     let requests: i64 = wishes.iter().map(|wish| wish.requests).sum();
     Counter::RequestsFolded.add(u64::try_from(requests).unwrap_or(0), &[]);
@@ -91,7 +99,7 @@ pub(super) async fn fold_and_claim(
         Histogram::ClaimBatch.observe_count(claimed.len(), &[]);
         Histogram::ClaimDuration.observe(begun.elapsed(), &[]);
     }
-    Ok(claimed)
+    Ok(Taken { claimed, requests })
 }
 
 /// Of the customers needed, those that this wish is to be folded for: without a request, and without a row, with one that was left out
@@ -104,7 +112,7 @@ async fn without_row(connection: &mut PgConnection, needed: &[Wish], asked: &[Wi
         "SELECT source_id FROM sync.erp_syncs
          WHERE source_system = 'upcoach' AND source_type = 'customer' AND source_id = ANY ($1)
             AND NOT (sync_status = 'skipped' AND NOT skipped_by_hand)
-            AND NOT (sync_status = 'pending' AND due_at IS NOT NULL AND origin NOT IN ('manual', 'heal')
+            AND NOT (sync_status IN ('pending', 'failed') AND due_at IS NOT NULL AND origin NOT IN ('manual', 'heal')
                 AND source_id = ANY ($2))",
     )
     .bind(ids)
@@ -142,8 +150,19 @@ const CLAIM: &str = "
     RETURNING s.id, s.source_type::text, s.source_id, s.target_id, s.retry_count, s.generation, s.base_payload,
         s.outcome::text, s.origin::text, s.force, s.batch_id, s.taken, s.waiting_since";
 
-const CONDITIONS: &str = "
-    s.due_at <= clock_timestamp() AND c.enabled AND c.gate_open AND (c.auto_sync OR s.origin IN ('manual', 'heal'))";
+/// What the claim's own conditions read before it, so that it can use the index that fits. The claim holds them again.
+#[derive(sqlx::FromRow)]
+struct Conditions {
+    enabled: bool,
+    auto_sync: bool,
+    gate_open: bool,
+}
+
+/// Whether a row is due and may go: paused, stopped, disabled and switched to manual are conditions of the statement itself.
+const MAY_GO: &str = "s.due_at <= statement_timestamp() AND c.enabled AND c.gate_open AND (c.auto_sync OR s.origin IN ('manual', 'heal'))";
+/// As [`MAY_GO`], by the index of what was asked for by hand.
+const MAY_GO_BY_HAND: &str =
+    "s.due_at <= statement_timestamp() AND c.enabled AND c.gate_open AND s.origin IN ('manual', 'heal')";
 
 async fn claim(
     connection: &mut PgConnection,
@@ -151,13 +170,20 @@ async fn claim(
     lease: Duration,
     begun: Instant,
 ) -> Result<Vec<Claimed>, sqlx::Error> {
+    let conditions: Conditions = sqlx::query_as("SELECT enabled, auto_sync, gate_open FROM sync.outbound_conditions")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !conditions.enabled || !conditions.gate_open {
+        return Ok(Vec::new());
+    }
     let owner = Uuid::new_v4();
     let rows: Vec<ClaimedRow> = match which {
         Which::Due(limit) => {
+            let may_go = if conditions.auto_sync { MAY_GO } else { MAY_GO_BY_HAND };
             sqlx::query_as(sqlx::AssertSqlSafe(format!(
-                "WITH due AS (
+                "WITH due AS MATERIALIZED (
                     SELECT s.id FROM sync.erp_syncs s, sync.outbound_conditions c
-                    WHERE {CONDITIONS} ORDER BY s.due_at LIMIT $3 FOR UPDATE OF s SKIP LOCKED)
+                    WHERE {may_go} ORDER BY s.due_at LIMIT $3 FOR UPDATE OF s SKIP LOCKED)
                  {CLAIM}"
             )))
             .bind(owner)
@@ -168,9 +194,9 @@ async fn claim(
         }
         Which::Sources(..) | Which::Customers(_) | Which::Rows(_) => {
             sqlx::query_as(sqlx::AssertSqlSafe(format!(
-                "WITH due AS (
+                "WITH due AS MATERIALIZED (
                     SELECT s.id FROM sync.erp_syncs s, sync.outbound_conditions c
-                    WHERE s.id = ANY ($3) AND {CONDITIONS} ORDER BY s.id FOR UPDATE OF s SKIP LOCKED)
+                    WHERE s.id = ANY ($3) AND {MAY_GO} ORDER BY s.id FOR UPDATE OF s SKIP LOCKED)
                  {CLAIM}"
             )))
             .bind(owner)
@@ -181,6 +207,31 @@ async fn claim(
         }
     };
     Ok(rows.into_iter().filter_map(|row| row.claimed(owner, begun, lease)).collect())
+}
+
+/// Whether a claim by timer would find anything: requests to fold, or rows that may go.
+///
+/// # Errors
+/// The database can't be reached.
+pub(super) async fn something_is_due(pool: &PgPool) -> Result<bool, sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    let (requests, conditions): (bool, Conditions) = {
+        let requests =
+            sqlx::query_scalar("SELECT EXISTS (SELECT FROM sync.requests)").fetch_one(&mut *connection).await?;
+        let conditions = sqlx::query_as("SELECT enabled, auto_sync, gate_open FROM sync.outbound_conditions")
+            .fetch_one(&mut *connection)
+            .await?;
+        (requests, conditions)
+    };
+    if requests || !conditions.enabled || !conditions.gate_open {
+        return Ok(requests);
+    }
+    let may_go = if conditions.auto_sync { MAY_GO } else { MAY_GO_BY_HAND };
+    sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+        "SELECT EXISTS (SELECT FROM sync.erp_syncs s, sync.outbound_conditions c WHERE {may_go})"
+    )))
+    .fetch_one(&mut *connection)
+    .await
 }
 
 fn ids_of(which: Which<'_>) -> Vec<Uuid> {

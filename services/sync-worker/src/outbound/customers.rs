@@ -1,22 +1,21 @@
 //! The customer first: before a dependent record is written, its customer must be in FlashERP, whatever the scope says of customers.
 //!
-//! The customers that a batch needs are looked up in one statement; those that are missing are claimed and pushed, each once. A customer
-//! in another worker's hands is waited for without a lease; one that failed or was skipped makes its dependents fail, naming it.
+//! The customers that a batch needs are looked up in one statement; those that are missing are claimed in one more and pushed, each once and
+//! each with its own dependents behind it. A customer in another worker's hands is waited for without a lease; one that failed or was
+//! skipped makes its dependents fail, naming it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
+use domain::state::Verdict;
 use domain::{EntityType, ErrorCode, FlashErpId, Origin, SourceSystem, SyncId, UserId};
-use futures::future::join_all;
 use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::attempt::{Attempt, AttemptError, End};
+use super::attempt::{AttemptError, End};
 use super::claim::{self, Claimed, Which};
 use super::fold::Wish;
-use super::load;
-use super::target::Target;
-use super::work::Outbound;
 
 /// Where a customer stands, for those that need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,87 +37,63 @@ struct Row {
     due_at: Option<OffsetDateTime>,
     error_code: Option<String>,
     skip_reason: Option<String>,
+    skipped_by_hand: bool,
 }
 
-impl Outbound {
-    /// Gets these users into FlashERP as customers, as far as this worker can now. Who is not in the answer is unknown to UpCoach.
-    ///
-    /// # Errors
-    /// The database can't be reached.
-    pub(super) async fn provide_customers(
-        &self,
-        target: &Target,
-        needed: &BTreeMap<UserId, Origin>,
-    ) -> Result<HashMap<UserId, Customer>, sqlx::Error> {
-        let all: Vec<Uuid> = needed.keys().map(|user| user.as_uuid()).collect();
-        let mut customers = states(self.pool(), &all).await?;
-        let wishes: Vec<Wish> = needed
-            .iter()
-            .filter(|(user, _)| !matches!(customers.get(user), Some(Customer::Ready(_))))
-            .map(|(user, origin)| Wish {
-                entity_type: EntityType::Customer,
-                source_id: user.as_uuid(),
-                origin: *origin,
-                force: false,
-                batch: None,
-                requests: 1,
-                since: OffsetDateTime::now_utc(),
-            })
-            .collect();
-        if wishes.is_empty() {
-            return Ok(customers);
-        }
-        let claimed = claim::fold_and_claim(self.pool(), Which::Customers(&wishes), self.settings().lease).await?;
-        self.push_customers(target, claimed).await?;
-        let missing: Vec<Uuid> = wishes.iter().map(|wish| wish.source_id).collect();
-        customers.extend(states(self.pool(), &missing).await?);
-        Ok(customers)
-    }
+/// Claims the customers that these users need and that are not in FlashERP, asking for those that nobody asked for; by user.
+///
+/// # Errors
+/// The database can't be reached.
+pub(super) async fn claim_missing(
+    pool: &PgPool,
+    lease: Duration,
+    needed: &BTreeMap<UserId, Origin>,
+) -> Result<HashMap<UserId, Claimed>, sqlx::Error> {
+    let wishes: Vec<Wish> = needed
+        .iter()
+        .map(|(user, origin)| Wish {
+            entity_type: EntityType::Customer,
+            source_id: user.as_uuid(),
+            origin: *origin,
+            force: false,
+            batch: None,
+            requests: 1,
+            since: OffsetDateTime::now_utc(),
+        })
+        .collect();
+    let taken = claim::fold_and_claim(pool, Which::Customers(&wishes), lease).await?;
+    Ok(taken.claimed.into_iter().map(|claimed| (UserId(claimed.source_id), claimed)).collect())
+}
 
-    /// Pushes claimed customers side by side; returns when all are finished.
-    async fn push_customers(&self, target: &Target, claimed: Vec<Claimed>) -> Result<(), sqlx::Error> {
-        if claimed.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<Uuid> = claimed.iter().map(|claimed| claimed.source_id).collect();
-        let mut users = load::load(self.pool(), EntityType::Customer, &ids).await?;
-        join_all(claimed.into_iter().map(|claimed| {
-            let user = users.remove(&claimed.source_id);
-            async move {
-                let attempt = match user {
-                    Some(user) => self.push_one(target, claimed, &user, None).await,
-                    None => Attempt::failed(
-                        claimed,
-                        AttemptError::new(ErrorCode::ResourceNotFound, "UpCoach has no such user any more"),
-                    ),
-                };
-                self.finisher().finish(attempt).await;
-            }
-        }))
-        .await;
-        Ok(())
-    }
+/// Of these customers' syncs, those that somebody waits for.
+///
+/// # Errors
+/// The database can't be reached.
+pub(super) async fn waited_for(pool: &PgPool, customers: &[Uuid]) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar("SELECT DISTINCT waits_for FROM sync.erp_syncs WHERE waits_for = ANY ($1)")
+        .bind(customers)
+        .fetch_all(pool)
+        .await
 }
 
 /// How an attempt ends whose customer can't be had.
-pub(super) fn without_customer(claimed: Claimed, user: UserId, sync: Option<SyncId>, why: &str) -> Attempt {
+pub(super) fn without_customer(user: UserId, sync: Option<SyncId>, why: &str) -> End {
     let message = match sync {
         Some(sync) => {
             format!("its customer (user {user}, sync {sync}) is not in FlashERP: {why}; mend and retry that one first")
         }
         None => format!("its customer (user {user}) is not in FlashERP: {why}"),
     };
-    let error = AttemptError::new(ErrorCode::SyncFailed, message);
-    let mut attempt = Attempt::failed(claimed, error);
-    if let End::Failed { because_of, .. } = &mut attempt.end {
-        *because_of = sync;
-    }
-    attempt
+    End::Failed { verdict: Verdict::Failed, error: AttemptError::new(ErrorCode::SyncFailed, message), because_of: sync }
 }
 
-async fn states(pool: &PgPool, users: &[Uuid]) -> Result<HashMap<UserId, Customer>, sqlx::Error> {
+/// Where the customers of these users stand, in one statement.
+///
+/// # Errors
+/// The database can't be reached.
+pub(super) async fn states(pool: &PgPool, users: &[Uuid]) -> Result<HashMap<UserId, Customer>, sqlx::Error> {
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT id, source_id, target_id, sync_status::text, due_at, error_code, skip_reason FROM sync.erp_syncs
+        "SELECT id, source_id, target_id, sync_status::text, due_at, error_code, skip_reason, skipped_by_hand FROM sync.erp_syncs
          WHERE source_system = 'upcoach' AND source_type = 'customer' AND source_id = ANY ($1)",
     )
     .bind(users)
@@ -143,7 +118,8 @@ impl Row {
             (None, "failed", None) => {
                 Customer::Ended { sync, why: self.error_code.unwrap_or_else(|| ErrorCode::SyncFailed.to_string()) }
             }
-            (None, "skipped", None) => {
+            // One that was left out by scope is brought along all the same.
+            (None, "skipped", None) if self.skipped_by_hand => {
                 Customer::Ended { sync, why: self.skip_reason.unwrap_or_else(|| "it was skipped".to_owned()) }
             }
             (None, ..) => Customer::OnItsWay(sync),

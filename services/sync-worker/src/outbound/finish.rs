@@ -143,6 +143,7 @@ fn is_refusal(error: &sqlx::Error) -> bool {
 #[derive(sqlx::FromRow)]
 struct Finished {
     id: Uuid,
+    owner: Uuid,
     again: bool,
     outcome: String,
     ended: bool,
@@ -151,24 +152,19 @@ struct Finished {
 
 async fn commit(pool: &PgPool, settle: Duration, attempts: &[Attempt]) -> Result<Vec<SyncId>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    let mut ids: Vec<Uuid> = attempts.iter().map(|attempt| attempt.claimed.id.as_uuid()).collect();
-    ids.sort_unstable();
-    sqlx::query("SELECT FROM sync.erp_syncs WHERE id = ANY ($1) ORDER BY id FOR UPDATE")
-        .bind(&ids)
-        .execute(&mut *transaction)
-        .await?;
-    let finished: HashMap<Uuid, Finished> =
-        write_rows(&mut transaction, attempts).await?.into_iter().map(|row| (row.id, row)).collect();
+    lock(&mut transaction, attempts).await?;
+    let finished: HashMap<(Uuid, Uuid), Finished> =
+        write_rows(&mut transaction, attempts).await?.into_iter().map(|row| ((row.id, row.owner), row)).collect();
     let (held, lost): (Vec<&Attempt>, Vec<&Attempt>) =
-        attempts.iter().partition(|attempt| finished.contains_key(&attempt.claimed.id.as_uuid()));
+        attempts.iter().partition(|attempt| finished.contains_key(&key(attempt)));
     record::stray_writes(&mut transaction, settle, &lost).await?;
+    record::settle_stray_writes(&mut transaction, &held).await?;
 
     let customers = |ready: bool| -> Vec<Uuid> {
         held.iter()
             .filter(|attempt| attempt.claimed.entity_type == EntityType::Customer)
             .filter(|attempt| {
-                let id = attempt.claimed.id.as_uuid();
-                let ended = finished.get(&id).is_some_and(|row| row.ended);
+                let ended = finished.get(&key(attempt)).is_some_and(|row| row.ended);
                 if attempt.known.target_id.is_some() { ready } else { !ready && ended }
             })
             .map(|attempt| attempt.claimed.id.as_uuid())
@@ -181,7 +177,7 @@ async fn commit(pool: &PgPool, settle: Duration, attempts: &[Attempt]) -> Result
     let facts: Vec<_> = held
         .iter()
         .flat_map(|attempt| {
-            let row = finished.get(&attempt.claimed.id.as_uuid());
+            let row = finished.get(&key(attempt));
             record::facts(
                 attempt,
                 row.and_then(|row| row.next_retry_at),
@@ -190,11 +186,40 @@ async fn commit(pool: &PgPool, settle: Duration, attempts: &[Attempt]) -> Result
         })
         .collect();
     crate::OUTBOX.insert(&mut transaction, &facts).await?;
+    service::failpoint!("outbound.finish_before_commit");
     transaction.commit().await?;
+    service::failpoint!("outbound.finish_after_commit");
 
     again.extend(finished.values().filter(|row| row.again).map(|row| SyncId(row.id)));
     count(&held, &lost);
     Ok(again)
+}
+
+/// A claim: the row and its fence.
+fn key(attempt: &Attempt) -> (Uuid, Uuid) {
+    (attempt.claimed.id.as_uuid(), attempt.claimed.owner)
+}
+
+/// Locks, in id order, all that this transaction may write: the rows, and those that wait for one of them.
+async fn lock(connection: &mut PgConnection, attempts: &[Attempt]) -> Result<(), sqlx::Error> {
+    let (customers, all): (Vec<Uuid>, Vec<Uuid>) = (
+        attempts
+            .iter()
+            .filter(|attempt| attempt.claimed.entity_type == EntityType::Customer)
+            .map(|attempt| attempt.claimed.id.as_uuid())
+            .collect(),
+        attempts.iter().map(|attempt| attempt.claimed.id.as_uuid()).collect(),
+    );
+    sqlx::query(
+        "SELECT FROM sync.erp_syncs WHERE id IN (
+            SELECT unnest($1::uuid[]) UNION SELECT id FROM sync.erp_syncs WHERE waits_for = ANY ($2))
+         ORDER BY id FOR UPDATE",
+    )
+    .bind(all)
+    .bind(customers)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Writes the rows whose lease is still this attempt's.
@@ -204,33 +229,32 @@ async fn write_rows(connection: &mut PgConnection, attempts: &[Attempt]) -> Resu
     let column = |value: fn(&NewRow<'_>) -> Option<String>| rows.iter().map(value).collect::<Vec<_>>();
     sqlx::query_as(
         "UPDATE sync.erp_syncs s SET
-            -- asked for again meanwhile: once more round, unless it has to be looked up first
             sync_status = CASE
-                WHEN later.unknown THEN 'failed'
-                WHEN s.requested > n.taken AND NOT n.unknown THEN 'pending'
+                WHEN o.later_unknown THEN 'failed'
+                WHEN o.once_more AND NOT n.unknown THEN 'pending'
                 ELSE n.status::sync.sync_status END,
-            outcome = CASE WHEN later.unknown OR n.unknown THEN 'unknown' ELSE 'known' END::sync.outcome,
-            unknown_since = CASE WHEN later.unknown OR n.unknown THEN coalesce(s.unknown_since, clock_timestamp()) END,
+            outcome = CASE WHEN o.later_unknown OR n.unknown THEN 'unknown' ELSE 'known' END::sync.outcome,
+            unknown_since = CASE WHEN o.later_unknown OR n.unknown THEN coalesce(s.unknown_since, clock_timestamp()) END,
             settle_until = CASE
-                WHEN later.unknown THEN greatest(s.settle_until, clock_timestamp() + n.next_in)
+                WHEN o.later_unknown THEN greatest(s.settle_until, clock_timestamp() + n.next_in)
                 WHEN n.unknown THEN clock_timestamp() + n.next_in END,
             due_at = CASE
-                WHEN later.unknown THEN greatest(s.settle_until, clock_timestamp() + n.next_in)
+                WHEN o.later_unknown THEN greatest(s.settle_until, clock_timestamp() + n.next_in)
                 WHEN n.unknown THEN clock_timestamp() + n.next_in
                 WHEN n.put_back THEN clock_timestamp() + n.next_in
-                WHEN s.requested > n.taken THEN clock_timestamp()
+                WHEN o.once_more THEN clock_timestamp()
                 ELSE clock_timestamp() + n.next_in END,
             next_retry_at = CASE
-                WHEN later.unknown THEN greatest(s.settle_until, clock_timestamp() + n.next_in)
-                WHEN s.requested > n.taken AND NOT n.unknown THEN NULL
+                WHEN o.later_unknown THEN greatest(s.settle_until, clock_timestamp() + n.next_in)
+                WHEN o.once_more AND NOT n.unknown THEN NULL
                 ELSE clock_timestamp() + n.next_in END,
             not_before = CASE WHEN n.put_back THEN clock_timestamp() + n.next_in END,
             -- a change that came meanwhile has given the retries back
-            retry_count = CASE WHEN s.requested > n.taken THEN least(s.retry_count, n.retry_count) ELSE n.retry_count END,
+            retry_count = CASE WHEN o.restarted THEN 0 ELSE n.retry_count END,
             waiting_since = CASE
                 WHEN n.status NOT IN ('synced', 'skipped') THEN s.waiting_since
-                WHEN s.requested > n.taken THEN s.claimed_at END,
-            force = s.force AND (s.requested > n.taken OR n.status NOT IN ('synced', 'skipped')),
+                WHEN o.once_more THEN s.claimed_at END,
+            force = s.force AND (o.once_more OR n.status NOT IN ('synced', 'skipped')),
             target_id = n.target_id,
             generation = n.generation,
             base_payload = n.base,
@@ -244,7 +268,7 @@ async fn write_rows(connection: &mut PgConnection, attempts: &[Attempt]) -> Resu
             http_status = n.http_status,
             skip_reason = n.skip_reason,
             skipped_by_hand = false,
-            waits_for = CASE WHEN s.requested > n.taken THEN NULL ELSE n.waits_for END,
+            waits_for = CASE WHEN o.once_more OR o.later_unknown OR n.unknown THEN NULL ELSE n.waits_for END,
             lease_owner = NULL,
             lease_until = NULL,
             updated_at = clock_timestamp()
@@ -254,11 +278,17 @@ async fn write_rows(connection: &mut PgConnection, attempts: &[Attempt]) -> Resu
             AS n (id, owner, taken, status, unknown, put_back, next_in, retry_count, target_id, generation, base,
                 target_created_at, target_updated_at, duration_ms, error_code, error_message, error_details, http_status,
                 skip_reason, waits_for),
-            -- became unknown after the claim: a stray write was found
-            LATERAL (SELECT o.outcome = 'unknown' AND o.unknown_since > o.claimed_at AS unknown
-                FROM sync.erp_syncs o WHERE o.id = n.id) AS later
+            LATERAL (SELECT
+                -- became unknown after the claim: a stray write was found
+                r.outcome = 'unknown' AND r.unknown_since > r.claimed_at AS later_unknown,
+                -- asked for anew after the claim, so that the retries start at 0 again
+                coalesce(r.restarted_at > r.claimed_at, false) AS restarted,
+                -- asked for after the claim: once more round; but what failed is not hurried by a routine
+                r.requested > n.taken AND (coalesce(r.restarted_at > r.claimed_at, false) OR n.status IN ('synced', 'skipped'))
+                    AS once_more
+                FROM sync.erp_syncs r WHERE r.id = n.id) AS o
          WHERE s.id = n.id AND s.lease_owner = n.owner
-         RETURNING s.id, s.requested > n.taken AND s.outcome = 'known' AS again, s.outcome::text,
+         RETURNING s.id, n.owner, o.once_more AND s.outcome = 'known' AS again, s.outcome::text,
             s.due_at IS NULL AND s.sync_status IN ('failed', 'skipped') AS ended, s.next_retry_at",
     )
     .bind(rows.iter().map(|row| row.attempt.claimed.id.as_uuid()).collect::<Vec<_>>())
@@ -308,7 +338,7 @@ impl<'a> NewRow<'a> {
                 (row.status.as_str(), matches!(verdict, Verdict::PutBack { .. }), row.next_at, row.retry_count)
             }
         };
-        let next_in = next_at.map(|at| Duration::try_from(at - now).unwrap_or(Duration::ZERO));
+        let next_in = next_at.map(|at| interval(at - now));
         // What is unknown is shown as failed and looked up again, also when it came to an end before it was looked up.
         let unknown = attempt.leaves_unknown();
         Self {
@@ -333,6 +363,11 @@ impl<'a> NewRow<'a> {
             End::Synced(_) | End::Skipped { .. } => None,
         }
     }
+}
+
+/// In whole milliseconds: an interval of PostgreSQL's holds no nanoseconds, and sqlx refuses them.
+fn interval(span: time::Duration) -> Duration {
+    Duration::from_millis(u64::try_from(span.whole_milliseconds()).unwrap_or(0))
 }
 
 fn count(held: &[&Attempt], lost: &[&Attempt]) {

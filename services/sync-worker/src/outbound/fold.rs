@@ -43,34 +43,58 @@ struct RequestRow {
     requested_at: OffsetDateTime,
 }
 
-/// Deletes the requests and merges them by record. Requests in another worker's hands are passed over.
+/// Deletes the requests and merges them by record. Requests in another worker's hands are passed over, and so are those of a type that
+/// this build does not know (a newer worker's).
 pub(super) async fn take(connection: &mut PgConnection, which: Requests<'_>) -> Result<Vec<Wish>, sqlx::Error> {
-    const RETURNING: &str = "RETURNING entity_type::text, source_id, origin::text, force, batch_id, requested_at";
-    let rows: Vec<RequestRow> = match which {
+    match which {
         Requests::Of(entity_type, ids) => {
-            sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            let rows: Vec<RequestRow> = sqlx::query_as(
                 "DELETE FROM sync.requests WHERE id IN (
                     SELECT id FROM sync.requests WHERE source_id = ANY ($1) AND entity_type = $2::sync.entity_type
                     FOR UPDATE SKIP LOCKED)
-                 {RETURNING}"
-            )))
+                 RETURNING entity_type::text, source_id, origin::text, force, batch_id, requested_at",
+            )
             .bind(ids)
             .bind(entity_type.as_str())
             .fetch_all(connection)
-            .await?
+            .await?;
+            Ok(merge(rows))
         }
         Requests::Oldest(limit) => {
-            sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            // What changed or was asked for by hand goes before what a full sync asked for.
+            let mut rows: Vec<RequestRow> = sqlx::query_as(
                 "DELETE FROM sync.requests WHERE id IN (
-                    SELECT id FROM sync.requests ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
-                 {RETURNING}"
-            )))
+                    SELECT id FROM sync.requests
+                    WHERE origin IN ('change', 'heal', 'manual') AND entity_type::text = ANY ($2)
+                    ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+                 RETURNING entity_type::text, source_id, origin::text, force, batch_id, requested_at",
+            )
             .bind(limit)
-            .fetch_all(connection)
-            .await?
+            .bind(known_types())
+            .fetch_all(&mut *connection)
+            .await?;
+            let left = limit - i64::try_from(rows.len()).unwrap_or(limit);
+            if left > 0 {
+                let routine: Vec<RequestRow> = sqlx::query_as(
+                    "DELETE FROM sync.requests WHERE id IN (
+                        SELECT id FROM sync.requests
+                        WHERE origin NOT IN ('change', 'heal', 'manual') AND entity_type::text = ANY ($2)
+                        ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+                     RETURNING entity_type::text, source_id, origin::text, force, batch_id, requested_at",
+                )
+                .bind(left)
+                .bind(known_types())
+                .fetch_all(connection)
+                .await?;
+                rows.extend(routine);
+            }
+            Ok(merge(rows))
         }
-    };
-    Ok(merge(rows))
+    }
+}
+
+fn known_types() -> Vec<&'static str> {
+    EntityType::ALL.iter().map(|kind| kind.as_str()).collect()
 }
 
 fn merge(rows: Vec<RequestRow>) -> Vec<Wish> {
@@ -134,6 +158,7 @@ pub(super) async fn fold(connection: &mut PgConnection, wishes: &[Wish]) -> Resu
             batch_id = coalesce(excluded.batch_id, s.batch_id),
             waiting_since = coalesce(s.waiting_since, excluded.waiting_since),
             retry_count = CASE WHEN excluded.origin IN ('change', 'heal', 'manual') THEN 0 ELSE s.retry_count END,
+            restarted_at = CASE WHEN excluded.origin IN ('change', 'heal', 'manual') THEN clock_timestamp() ELSE s.restarted_at END,
             sync_status = CASE
                 WHEN s.lease_owner IS NOT NULL OR s.outcome = 'unknown' THEN s.sync_status
                 ELSE 'pending' END,

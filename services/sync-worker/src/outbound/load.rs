@@ -52,8 +52,12 @@ impl Loaded {
     }
 }
 
-/// Loads the records of one type by id. Who is not there is not in the answer.
-pub(super) async fn load(pool: &PgPool, kind: EntityType, ids: &[Uuid]) -> Result<HashMap<Uuid, Loaded>, sqlx::Error> {
+/// Loads the records of one type by id. Who is not there is not in the answer; one that can't be read says why, and stops no other.
+pub(super) async fn load(
+    pool: &PgPool,
+    kind: EntityType,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Result<Loaded, String>>, sqlx::Error> {
     let statement = match kind {
         EntityType::Customer => {
             "SELECT id, email, name, stripe_customer_id, created_at, updated_at FROM upcoach.users WHERE id = ANY ($1)"
@@ -78,7 +82,7 @@ pub(super) async fn load(pool: &PgPool, kind: EntityType, ids: &[Uuid]) -> Resul
         EntityType::FinancialReport => return Ok(HashMap::new()),
     };
     let rows = sqlx::query(statement).bind(ids).fetch_all(pool).await?;
-    rows.iter().map(|row| Ok((row.try_get("id")?, read(kind, row)?))).collect()
+    rows.iter().map(|row| Ok((row.try_get("id")?, read(kind, row).map_err(|error| error.to_string())))).collect()
 }
 
 fn read(kind: EntityType, row: &PgRow) -> Result<Loaded, sqlx::Error> {

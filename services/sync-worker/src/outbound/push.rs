@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use domain::instant;
-use domain::mapping::{FieldValue, Fields, Leftover, Record, body, diff, diff_against_record};
+use domain::mapping::{Base, FieldValue, Fields, Leftover, Record, body, diff, diff_against_record};
 use domain::retry::RetryPolicy;
 use domain::state::{Failure, Found, Settled, Verdict, look_up_again, settled, verdict};
 use domain::{ErrorCode, FlashErpId, Outcome, RequestId};
@@ -58,6 +58,10 @@ impl<'a> Push<'a> {
     #[tracing::instrument(name = "push", skip_all, fields(sync_id = %self.claimed.id, entity_type = %self.claimed.entity_type))]
     pub(super) async fn run(mut self, born: OffsetDateTime) -> Attempt {
         let end = self.end(born).await;
+        self.into_attempt(end)
+    }
+
+    fn into_attempt(self, end: End) -> Attempt {
         Attempt {
             request_id: self.call.request_id,
             end,
@@ -97,29 +101,55 @@ impl<'a> Push<'a> {
         }
     }
 
-    /// An unknown outcome is looked up before anything is written.
-    async fn settle(&mut self) -> End {
-        let looked_up = match &self.known.target_id {
-            Some(id) => match self.target.client.get(&self.call, self.claimed.entity_type, id).await {
-                Ok(Some(record)) => Ok(LookUp::Record(Box::new(record))),
-                Ok(None) => self.look_up().await,
-                Err(error) => Err(error),
+    /// Looks up what an unknown outcome came to, without writing anything: for a record that is not to be written, and `end` says why. Should
+    /// the look-up fail, it stays unknown and is looked up again.
+    #[tracing::instrument(name = "look_up", skip_all, fields(sync_id = %self.claimed.id, entity_type = %self.claimed.entity_type))]
+    pub(super) async fn only_look_up(mut self, end: End) -> Attempt {
+        let end = match self.look_up_unknown().await {
+            Err(error) => self.still_unknown(&error),
+            Ok(looked_up) => {
+                self.known.outcome = Outcome::Known;
+                match &looked_up {
+                    LookUp::Record(record) => {
+                        self.known.holds(record);
+                        self.known.base = Base::found(self.wanted, record, Leftover::Keep);
+                    }
+                    LookUp::Nothing if self.known.target_id.is_some() => self.known.lost(),
+                    LookUp::Nothing => {}
+                }
+                end
+            }
+        };
+        self.into_attempt(end)
+    }
+
+    async fn look_up_unknown(&mut self) -> Result<LookUp, CallError> {
+        match &self.known.target_id {
+            Some(id) => match self.target.client.get(&self.call, self.claimed.entity_type, id).await? {
+                Some(record) => Ok(LookUp::Record(Box::new(record))),
+                None => self.look_up().await,
             },
             None => self.look_up().await,
-        };
-        let looked_up = match looked_up {
+        }
+    }
+
+    fn still_unknown(&self, error: &CallError) -> End {
+        let verdict = look_up_again(&error.failure(), self.policy, OffsetDateTime::now_utc(), rand::random());
+        End::Failed { verdict, error: error.into(), because_of: None }
+    }
+
+    /// An unknown outcome is looked up before anything is written.
+    async fn settle(&mut self) -> End {
+        let looked_up = match self.look_up_unknown().await {
             Ok(looked_up) => looked_up,
-            Err(error) => {
-                let verdict = look_up_again(&error.failure(), self.policy, OffsetDateTime::now_utc(), rand::random());
-                return End::Failed { verdict, error: (&error).into(), because_of: None };
-            }
+            Err(error) => return self.still_unknown(&error),
         };
         self.known.outcome = Outcome::Known;
         let (found, record) = match &looked_up {
             LookUp::Nothing => (Found::Nothing, None),
             LookUp::Record(record) => {
                 self.known.holds(record);
-                self.known.base = std::mem::take(&mut self.known.base).after_found(self.wanted, record);
+                self.known.base = Base::found(self.wanted, record, Leftover::Clear);
                 let same = diff_against_record(self.wanted, record, Leftover::Clear).is_empty();
                 (if same { Found::AsDesired } else { Found::Different }, Some(record))
             }
@@ -160,7 +190,7 @@ impl<'a> Push<'a> {
     /// Writes the difference between a record just read and what is wanted.
     async fn bring_to_wanted(&mut self, record: &Record, leftover: Leftover) -> End {
         self.known.holds(record);
-        self.known.base = std::mem::take(&mut self.known.base).after_found(self.wanted, record);
+        self.known.base = Base::found(self.wanted, record, leftover);
         let difference = diff_against_record(self.wanted, record, leftover);
         if difference.is_empty() {
             return End::Synced(SyncResult::Unchanged);
@@ -214,6 +244,8 @@ impl<'a> Push<'a> {
                 self.known.lost();
                 self.failed_write(&error)
             }
+            // Without the look-up, whether an earlier try of the same POST took effect is as unknown as before.
+            Err(_) if !error.definite => self.failed_write(&error),
             Err(read) => self.failed_read(&read),
         }
     }
@@ -235,7 +267,9 @@ impl<'a> Push<'a> {
         };
         let bytes = Bytes::from(body(self.wanted));
         let begun = Instant::now();
+        service::failpoint!("outbound.before_send");
         let answer = self.target.client.create(&self.call, self.claimed.entity_type, bytes, &key).await;
+        service::failpoint!("outbound.after_send");
         self.note("create", Some(key.key), self.wanted, answer.as_ref(), begun.elapsed());
         let record = answer?;
         self.known.holds(&record);
@@ -246,7 +280,9 @@ impl<'a> Push<'a> {
     async fn put(&mut self, id: &FlashErpId, difference: &Fields) -> Result<Record, CallError> {
         let bytes = Bytes::from(body(difference));
         let begun = Instant::now();
+        service::failpoint!("outbound.before_send");
         let answer = self.target.client.update(&self.call, self.claimed.entity_type, id, bytes).await;
+        service::failpoint!("outbound.after_send");
         self.note("update", None, difference, answer.as_ref(), begun.elapsed());
         let record = answer?;
         self.known.holds(&record);
@@ -286,6 +322,10 @@ impl<'a> Push<'a> {
     }
 
     fn failed(&mut self, failure: &Failure, error: &CallError) -> End {
+        if failure.handed_back {
+            // The write that a look-up has just allowed was never tried: it costs no retry.
+            self.known.retry_count = self.claimed.retry_count;
+        }
         let verdict =
             verdict(Err(failure), self.known.retry_count, self.policy, OffsetDateTime::now_utc(), rand::random());
         if matches!(verdict, Verdict::Unknown { .. }) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::state::Verdict;
 use domain::{BatchId, Origin, Outcome, SourceSystem};
 use events::{SyncCompleted, SyncDuplicateFound, SyncFailed, SyncResult};
 use messaging::PendingFact;
@@ -13,7 +14,8 @@ use uuid::Uuid;
 use super::attempt::{Attempt, AttemptError, End, WriteCall};
 use crate::OUTBOX;
 
-/// An audit row for every call that wrote or tried to, and one for every attempt that failed without a call.
+/// An audit row for every call that wrote or tried to, one for every attempt that failed without a call, and one for every record that was found
+/// and taken over.
 pub(super) async fn audit(connection: &mut PgConnection, attempts: &[Attempt]) -> Result<(), sqlx::Error> {
     let rows: Vec<AuditRow<'_>> = attempts.iter().flat_map(audit_rows).collect();
     if rows.is_empty() {
@@ -67,10 +69,24 @@ fn audit_rows(attempt: &Attempt) -> Vec<AuditRow<'_>> {
             error: call.error.as_ref(),
         })
         .collect();
-    if let (End::Failed { error, .. }, true) = (&attempt.end, rows.is_empty()) {
-        rows.push(AuditRow { attempt, call: None, status: "failed", error: Some(error) });
+    if rows.is_empty() {
+        match &attempt.end {
+            End::Failed { error, .. } if !put_back(attempt) => {
+                rows.push(AuditRow { attempt, call: None, status: "failed", error: Some(error) });
+            }
+            // FlashERP holds a write of which nothing is said here yet when its worker died before it finished.
+            End::Synced(SyncResult::Adopted) => {
+                rows.push(AuditRow { attempt, call: None, status: "success", error: None });
+            }
+            End::Failed { .. } | End::Synced(_) | End::Skipped { .. } => {}
+        }
     }
     rows
+}
+
+/// Whether nothing was tried and nothing changed: not worth a word.
+fn put_back(attempt: &Attempt) -> bool {
+    matches!(&attempt.end, End::Failed { verdict: Verdict::PutBack { .. }, .. }) && attempt.writes.is_empty()
 }
 
 impl AuditRow<'_> {
@@ -81,7 +97,11 @@ impl AuditRow<'_> {
 
     fn metadata(&self) -> Value {
         json!({
-            "operation": self.call.map(|call| call.operation),
+            "operation": match (self.call, &self.attempt.end) {
+                (Some(call), _) => Some(call.operation),
+                (None, End::Synced(SyncResult::Adopted)) => Some("adopt"),
+                (None, _) => None,
+            },
             "idempotencyKey": self.call.and_then(|call| call.key.as_deref()),
             "httpStatus": self.error.and_then(|error| error.http_status),
             "targetId": self.attempt.known.target_id,
@@ -102,6 +122,9 @@ fn error_json(error: &AttemptError) -> Value {
 
 /// The facts of an attempt whose lease held.
 pub(super) fn facts(attempt: &Attempt, next_retry_at: Option<OffsetDateTime>, unknown: bool) -> Vec<PendingFact> {
+    if put_back(attempt) {
+        return Vec::new();
+    }
     let claimed = &attempt.claimed;
     let target_id = attempt.known.target_id.clone();
     let duration_ms = u64::try_from(attempt.duration().as_millis()).unwrap_or(u64::MAX);
@@ -198,6 +221,26 @@ pub(super) async fn stray_writes(
     )
     .bind(&ids)
     .bind(settle)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Those stray writes are settled whose record was looked up and is known again.
+pub(super) async fn settle_stray_writes(connection: &mut PgConnection, held: &[&Attempt]) -> Result<(), sqlx::Error> {
+    let known: Vec<Uuid> = held
+        .iter()
+        .filter(|attempt| attempt.claimed.outcome == Outcome::Unknown && !attempt.leaves_unknown())
+        .map(|attempt| attempt.claimed.id.as_uuid())
+        .collect();
+    if known.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE sync.stray_writes w SET settled_at = clock_timestamp() FROM sync.erp_syncs s
+         WHERE w.sync_id = ANY ($1) AND w.settled_at IS NULL AND s.id = w.sync_id AND s.outcome = 'known'",
+    )
+    .bind(known)
     .execute(connection)
     .await?;
     Ok(())

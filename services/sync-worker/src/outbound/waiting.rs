@@ -7,24 +7,23 @@ use uuid::Uuid;
 
 use super::claim::Claimed;
 
-/// Puts claimed dependents to wait for their customers, unless a customer has got a target or came to an end meanwhile (read under a
-/// share lock, so that its finish either sees the waiting or is seen). Returns those that now wait.
+/// Puts claimed dependents to wait for their customers, unless a customer has got a target or came to an end meanwhile (read under its
+/// lock, so that its finish either sees the waiting or is seen). Returns those that now wait.
 pub(super) async fn wait(pool: &PgPool, pairs: &[(&Claimed, SyncId)]) -> Result<Vec<SyncId>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
+    let all: Vec<Uuid> =
+        pairs.iter().flat_map(|(claimed, customer)| [claimed.id.as_uuid(), customer.as_uuid()]).collect();
+    sqlx::query("SELECT FROM sync.erp_syncs WHERE id = ANY ($1) ORDER BY id FOR UPDATE")
+        .bind(all)
+        .execute(&mut *transaction)
+        .await?;
     let waiting: Vec<Uuid> = sqlx::query_scalar(
-        "WITH customers AS MATERIALIZED (
-            SELECT id, target_id, sync_status, due_at, lease_owner, waits_for FROM sync.erp_syncs
-            WHERE id = ANY ($3) ORDER BY id FOR SHARE
-         ), dependents AS MATERIALIZED (
-            SELECT s.id, d.customer FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS d (id, owner, customer)
-            JOIN sync.erp_syncs s ON s.id = d.id AND s.lease_owner = d.owner
-            ORDER BY s.id FOR UPDATE OF s
-         )
-         UPDATE sync.erp_syncs s SET
+        "UPDATE sync.erp_syncs s SET
             sync_status = CASE WHEN s.outcome = 'unknown' THEN 'failed' ELSE 'pending' END::sync.sync_status,
             waits_for = c.id, due_at = NULL, lease_owner = NULL, lease_until = NULL, updated_at = clock_timestamp()
-         FROM dependents d JOIN customers c ON c.id = d.customer
-         WHERE s.id = d.id AND c.target_id IS NULL
+         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS d (id, owner, customer)
+         JOIN sync.erp_syncs c ON c.id = d.customer
+         WHERE s.id = d.id AND s.lease_owner = d.owner AND c.target_id IS NULL
             AND (c.sync_status IN ('pending', 'syncing') OR c.due_at IS NOT NULL)
          RETURNING s.id",
     )

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::mapping::Fields;
 use domain::retry::RetryPolicy;
 use domain::state::Verdict;
-use domain::{EntityType, ErrorCode, FlashErpId, Origin, Outcome, SyncId, UserId};
+use domain::{EntityType, ErrorCode, FlashErpId, Origin, Outcome, SourceSystem, SyncId, UserId};
 use events::{Event, SyncRequested};
 use messaging::{Broker, ConsumerOptions, Disposition, Dispositions, Handler, Received};
 use service::config_watch::Watched;
@@ -24,8 +25,8 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::attempt::{Attempt, AttemptError, End};
-use super::claim::{self, Claimed, Which};
-use super::customers::{Customer, without_customer};
+use super::claim::{self, Claimed, Taken, Which};
+use super::customers::{self, Customer, without_customer};
 use super::finish::Finisher;
 use super::load::{self, Loaded};
 use super::push::Push;
@@ -44,6 +45,8 @@ const GAUGES: Duration = Duration::from_secs(5);
 const CLAIM_LIMIT: usize = 250;
 /// How often a dependent whose customer changed under its hands is looked at again before it is put back.
 const CUSTOMER_ROUNDS: u32 = 3;
+/// How long what could not be worked on is left alone.
+const HAND_BACK_PAUSE: Duration = Duration::from_secs(2);
 
 /// How the outbound role works.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +72,10 @@ struct Shared {
     settings: OutboundSettings,
     target: watch::Receiver<Watched<Target>>,
     finisher: Finisher,
+    /// For the timer, which takes whatever is due.
     slots: Arc<Semaphore>,
+    /// Set apart for hints and wakes, so that what changes now does not wait behind a backlog.
+    quick_slots: Arc<Semaphore>,
     tasks: TaskTracker,
     stop: CancellationToken,
     poll_now: Notify,
@@ -104,13 +110,15 @@ impl Outbound {
     ) -> (Self, Running) {
         let (woken, waking) = mpsc::unbounded_channel();
         let (finisher, finishing) = Finisher::start(pool.clone(), settings.policy.settle, woken, stated);
+        let quick = quick_of(settings.in_hand);
         let outbound = Self {
             shared: Arc::new(Shared {
                 pool,
                 settings,
                 target,
                 finisher,
-                slots: Arc::new(Semaphore::new(settings.in_hand)),
+                slots: Arc::new(Semaphore::new(settings.in_hand - quick)),
+                quick_slots: Arc::new(Semaphore::new(quick)),
                 tasks: TaskTracker::new(),
                 stop: stop.clone(),
                 poll_now: Notify::new(),
@@ -136,18 +144,6 @@ impl Outbound {
         (outbound, Running { tasks, finishing })
     }
 
-    pub(super) fn pool(&self) -> &PgPool {
-        &self.shared.pool
-    }
-
-    pub(super) fn settings(&self) -> &OutboundSettings {
-        &self.shared.settings
-    }
-
-    pub(super) fn finisher(&self) -> &Finisher {
-        &self.shared.finisher
-    }
-
     /// Whether anything may be claimed at all by this process.
     fn may_claim(&self) -> bool {
         !self.shared.settings.disabled_by_environment
@@ -155,22 +151,24 @@ impl Outbound {
             && self.shared.target.borrow().present().is_some()
     }
 
-    /// Claims with as many slots as there are and sends the batch on its way; returns how many were claimed.
-    async fn claim(&self, which: Which<'_>, slots: OwnedSemaphorePermit) -> Result<usize, sqlx::Error> {
-        let claimed = claim::fold_and_claim(&self.shared.pool, which, self.shared.settings.lease).await?;
-        let count = claimed.len();
-        if count > 0 {
+    /// Claims with as many slots as there are and sends the batch on its way; says whether there may be more.
+    async fn claim(&self, which: Which<'_>, slots: OwnedSemaphorePermit) -> Result<bool, sqlx::Error> {
+        let Taken { claimed, requests } =
+            claim::fold_and_claim(&self.shared.pool, which, self.shared.settings.lease).await?;
+        let full = claimed.len() == slots.num_permits()
+            || usize::try_from(requests).is_ok_and(|taken| taken >= slots.num_permits());
+        if !claimed.is_empty() {
             let outbound = self.clone();
             self.shared.tasks.spawn(async move { outbound.process(claimed, slots).await });
         }
-        Ok(count)
+        Ok(full)
     }
 
-    /// Slots, `most` at most; none when all are taken.
+    /// Slots for what a hint or a wake brought, `most` at most: of the common ones if there are enough, else from where there are more.
     fn free_slots(&self, most: usize) -> Option<OwnedSemaphorePermit> {
-        let free = self.shared.slots.available_permits().min(most);
-        let free = u32::try_from(free).unwrap_or(u32::MAX);
-        if free == 0 { None } else { Arc::clone(&self.shared.slots).try_acquire_many_owned(free).ok() }
+        let (common, quick) = (&self.shared.slots, &self.shared.quick_slots);
+        let enough = common.available_permits() >= most.max(quick.available_permits());
+        free_of(if enough { common } else { quick }, most).or_else(|| free_of(common, most))
     }
 
     /// Claims what a hint brought, as far as there are slots; the timer finds the rest.
@@ -257,43 +255,33 @@ impl Outbound {
 
     /// One claim by timer; says whether there may be more.
     async fn claim_some_due(&self) -> Result<bool, sqlx::Error> {
-        if !self.something_is_due().await? {
+        if !claim::something_is_due(&self.shared.pool).await? {
             return Ok(false);
         }
         // With few slots left, claims would be small and many: wait until a good part is free.
-        let worthwhile = self.shared.settings.in_hand.div_ceil(4).min(CLAIM_LIMIT);
-        let Ok(wanted) =
-            Arc::clone(&self.shared.slots).acquire_many_owned(u32::try_from(worthwhile).unwrap_or(1)).await
-        else {
-            return Ok(false);
-        };
-        let mut slots = wanted;
-        if let Some(more) = self.free_slots(CLAIM_LIMIT - worthwhile) {
+        let common = self.shared.settings.in_hand - self.quick();
+        let worthwhile = common.div_ceil(4).min(CLAIM_LIMIT);
+        let wanted = u32::try_from(worthwhile).unwrap_or(1);
+        let Ok(mut slots) = Arc::clone(&self.shared.slots).acquire_many_owned(wanted).await else { return Ok(false) };
+        if let Some(more) = free_of(&self.shared.slots, CLAIM_LIMIT - worthwhile) {
             slots.merge(more);
         }
-        let limit = slots.num_permits();
-        let claimed = self.claim(Which::Due(i64::try_from(limit).unwrap_or(1)), slots).await?;
-        Ok(claimed == limit)
+        let limit = i64::try_from(slots.num_permits()).unwrap_or(1);
+        self.claim(Which::Due(limit), slots).await
     }
 
-    async fn something_is_due(&self) -> Result<bool, sqlx::Error> {
-        sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM sync.requests)
-                OR EXISTS (SELECT FROM sync.erp_syncs s, sync.outbound_conditions c
-                    WHERE s.due_at <= clock_timestamp() AND c.enabled AND c.gate_open
-                        AND (c.auto_sync OR s.origin IN ('manual', 'heal')))",
-        )
-        .fetch_one(&self.shared.pool)
-        .await
+    /// How many slots are set apart.
+    fn quick(&self) -> usize {
+        quick_of(self.shared.settings.in_hand)
     }
 
-    /// A claimed batch: load, map, customers first, then each record by itself.
+    /// A claimed batch: load, sort out what is not to be written, then each record by itself, its customer first.
     async fn process(self, claimed: Vec<Claimed>, mut slots: OwnedSemaphorePermit) {
-        Gauge::SyncsInFlight.set(i64::try_from(self.in_hand()).unwrap_or(i64::MAX), &[]);
+        self.note_in_hand();
         let Some(target) = self.shared.target.borrow().present().cloned() else {
             return self.hand_back(claimed, "the configuration is gone").await;
         };
-        let mut loaded = match self.load(&claimed).await {
+        let (mut loaded, needed) = match self.load(&target, &claimed).await {
             Ok(loaded) => loaded,
             Err(error) => {
                 tracing::warn!(
@@ -306,105 +294,177 @@ impl Outbound {
         };
         let mut ready = Vec::new();
         for claimed in claimed {
-            match loaded.remove(&claimed.source_id) {
+            let in_scope = target.scope.holds(claimed.entity_type)
+                || claimed.origin == Origin::Manual
+                || needed.contains(&claimed.id.as_uuid());
+            match loaded.remove(&(claimed.entity_type.as_str(), claimed.source_id)) {
                 None => {
                     let error = AttemptError::new(ErrorCode::ResourceNotFound, "UpCoach has no such record any more");
-                    self.finish_later(Attempt::failed(claimed, error), slots.split(1));
+                    self.end_later(&target, claimed, failed(error), slots.split(1));
                 }
-                // What is unknown is settled first, in scope or not.
-                Some(_)
-                    if !target.scope.holds(claimed.entity_type)
-                        && claimed.origin != Origin::Manual
-                        && claimed.outcome == Outcome::Known =>
-                {
+                Some(Err(reason)) => {
+                    let error = AttemptError::new(
+                        ErrorCode::ValidationError,
+                        format!("UpCoach's record can't be read: {reason}"),
+                    );
+                    self.end_later(&target, claimed, failed(error), slots.split(1));
+                }
+                Some(Ok(_)) if !in_scope => {
                     let reason = format!("{} is out of the configured scope", claimed.entity_type);
-                    self.finish_later(Attempt::without_call(claimed, End::Skipped { reason }), slots.split(1));
+                    self.end_later(&target, claimed, End::Skipped { reason }, slots.split(1));
                 }
-                Some(record) => ready.push((claimed, record)),
+                Some(Ok(record)) => ready.push((claimed, record)),
             }
         }
         self.push_all(&target, ready, slots).await;
     }
 
-    /// Pushes records as soon as their customers are there.
-    async fn push_all(&self, target: &Arc<Target>, mut left: Vec<(Claimed, Loaded)>, mut slots: OwnedSemaphorePermit) {
+    /// Pushes what can go now; the rest goes behind its customer.
+    async fn push_all(&self, target: &Arc<Target>, records: Vec<(Claimed, Loaded)>, mut slots: OwnedSemaphorePermit) {
+        let (mut behind, mut needed): (BTreeMap<UserId, Vec<Dependent>>, BTreeMap<UserId, Origin>) = Default::default();
+        for (claimed, record) in records {
+            let slot = slots.split(1);
+            match record.depends_on() {
+                None => self.push_later(target, claimed, record, None, slot),
+                Some(user) => {
+                    let origin = needed.entry(user).or_insert(claimed.origin);
+                    *origin = Origin::stronger(*origin, claimed.origin);
+                    behind.entry(user).or_default().push(Dependent { claimed, record, slot });
+                }
+            }
+        }
+        let behind = self.push_ready(target, behind).await;
+        if behind.is_empty() {
+            return;
+        }
+        needed.retain(|user, _| behind.contains_key(user));
+        let mut claimed = match customers::claim_missing(&self.shared.pool, self.shared.settings.lease, &needed).await {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                tracing::warn!(
+                    error = error.to_string(),
+                    stage = "customers",
+                    "customers could not be claimed; dependents are handed back"
+                );
+                HashMap::new()
+            }
+        };
+        let mut elsewhere = BTreeMap::new();
+        for (user, dependents) in behind {
+            match claimed.remove(&user) {
+                Some(customer) => {
+                    let (outbound, target) = (self.clone(), Arc::clone(target));
+                    self.shared.tasks.spawn(async move {
+                        outbound.push_customer(&target, customer).await;
+                        outbound.push_behind(&target, BTreeMap::from([(user, dependents)])).await;
+                    });
+                }
+                None => {
+                    elsewhere.insert(user, dependents);
+                }
+            }
+        }
+        self.push_behind(target, elsewhere).await;
+    }
+
+    /// Pushes a claimed customer and waits until that is finished.
+    async fn push_customer(&self, target: &Target, claimed: Claimed) {
+        let loaded = load::load(&self.shared.pool, EntityType::Customer, &[claimed.source_id]).await;
+        let attempt = match loaded.map(|mut loaded| loaded.remove(&claimed.source_id)) {
+            Ok(Some(Ok(user))) => self.push_one(target, claimed, &user, None).await,
+            Ok(Some(Err(reason))) => {
+                let error =
+                    AttemptError::new(ErrorCode::ValidationError, format!("UpCoach's user can't be read: {reason}"));
+                self.end(target, claimed, failed(error)).await
+            }
+            Ok(None) => {
+                let error = AttemptError::new(ErrorCode::ResourceNotFound, "UpCoach has no such user any more");
+                self.end(target, claimed, failed(error)).await
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = error.to_string(),
+                    stage = "load",
+                    "a customer could not be loaded; handed back"
+                );
+                Attempt::handed_back(claimed, OffsetDateTime::now_utc() + HAND_BACK_PAUSE, "it could not be loaded")
+            }
+        };
+        self.shared.finisher.finish(attempt).await;
+    }
+
+    /// Pushes those whose customer is in FlashERP, and ends those whose customer will not come; returns the others.
+    async fn push_ready(
+        &self,
+        target: &Arc<Target>,
+        behind: BTreeMap<UserId, Vec<Dependent>>,
+    ) -> BTreeMap<UserId, Vec<Dependent>> {
+        if behind.is_empty() {
+            return behind;
+        }
+        let users: Vec<Uuid> = behind.keys().map(|user| user.as_uuid()).collect();
+        let states = match customers::states(&self.shared.pool, &users).await {
+            Ok(states) => states,
+            Err(error) => {
+                tracing::warn!(error = error.to_string(), stage = "customers", "customers could not be looked up");
+                return behind;
+            }
+        };
+        let mut left = BTreeMap::new();
+        for (user, dependents) in behind {
+            match states.get(&user) {
+                Some(Customer::Ready(id)) => {
+                    for Dependent { claimed, record, slot } in dependents {
+                        self.push_later(target, claimed, record, Some(id.clone()), slot);
+                    }
+                }
+                Some(Customer::Ended { sync, why }) => {
+                    for Dependent { claimed, slot, .. } in dependents {
+                        self.end_later(target, claimed, without_customer(user, Some(*sync), why), slot);
+                    }
+                }
+                Some(Customer::OnItsWay(_)) | None => {
+                    left.insert(user, dependents);
+                }
+            }
+        }
+        left
+    }
+
+    /// Pushes dependents whose customer has arrived; the others wait for it without a lease.
+    async fn push_behind(&self, target: &Arc<Target>, mut behind: BTreeMap<UserId, Vec<Dependent>>) {
         for _ in 0..CUSTOMER_ROUNDS {
-            let customers = match self.customers_of(target, &left).await {
-                Ok(customers) => customers,
+            behind = self.push_ready(target, behind).await;
+            if behind.is_empty() {
+                return;
+            }
+            let pairs: Vec<(&Claimed, SyncId)> = behind
+                .iter()
+                .flat_map(|(user, dependents)| {
+                    let customer = SyncId::of(SourceSystem::Upcoach, EntityType::Customer, user.as_uuid());
+                    dependents.iter().map(move |dependent| (&dependent.claimed, customer))
+                })
+                .collect();
+            let waiting = match waiting::wait(&self.shared.pool, &pairs).await {
+                Ok(waiting) => waiting,
                 Err(error) => {
-                    tracing::warn!(
-                        error = error.to_string(),
-                        stage = "customers",
-                        "customers could not be looked up; handed back"
-                    );
+                    tracing::warn!(error = error.to_string(), stage = "wait", "dependents could not be put to wait");
                     break;
                 }
             };
-            let mut waiting = Vec::new();
-            for (claimed, record) in left {
-                let user = record.depends_on();
-                match user.map(|user| (user, customers.get(&user))) {
-                    None => self.push_later(target, claimed, record, None, slots.split(1)),
-                    Some((_, Some(Customer::Ready(id)))) => {
-                        self.push_later(target, claimed, record, Some(id.clone()), slots.split(1));
-                    }
-                    Some((user, Some(Customer::Ended { sync, why }))) => {
-                        self.finish_later(without_customer(claimed, user, Some(*sync), why), slots.split(1));
-                    }
-                    Some((_, Some(Customer::OnItsWay(sync)))) => waiting.push((claimed, record, *sync)),
-                    Some((user, None)) => {
-                        self.finish_later(
-                            without_customer(claimed, user, None, "UpCoach has no such user"),
-                            slots.split(1),
-                        );
-                    }
-                }
-            }
-            if waiting.is_empty() {
-                return;
-            }
-            let pairs: Vec<(&Claimed, SyncId)> = waiting.iter().map(|(claimed, _, sync)| (claimed, *sync)).collect();
-            let put_to_wait = match waiting::wait(&self.shared.pool, &pairs).await {
-                Ok(put_to_wait) => put_to_wait,
-                Err(error) => {
-                    tracing::warn!(
-                        error = error.to_string(),
-                        stage = "wait",
-                        "dependents could not be put to wait; handed back"
-                    );
-                    Vec::new()
-                }
-            };
             // Those left have a customer that changed meanwhile.
-            left = waiting
-                .into_iter()
-                .filter(|(claimed, ..)| !put_to_wait.contains(&claimed.id))
-                .map(|(claimed, record, _)| (claimed, record))
-                .collect();
-            if left.is_empty() {
-                return;
+            for dependents in behind.values_mut() {
+                dependents.retain(|dependent| !waiting.contains(&dependent.claimed.id));
             }
+            behind.retain(|_, dependents| !dependents.is_empty());
         }
-        self.hand_back(left.into_iter().map(|(claimed, _)| claimed).collect(), "its customer is not settled").await;
+        let left: Vec<Claimed> = behind.into_values().flatten().map(|dependent| dependent.claimed).collect();
+        self.hand_back(left, "its customer is not settled").await;
     }
 
-    async fn customers_of(
-        &self,
-        target: &Target,
-        records: &[(Claimed, Loaded)],
-    ) -> Result<HashMap<UserId, Customer>, sqlx::Error> {
-        let mut needed: BTreeMap<UserId, Origin> = BTreeMap::new();
-        for (claimed, record) in records {
-            if let Some(user) = record.depends_on() {
-                let origin = needed.entry(user).or_insert(claimed.origin);
-                *origin = Origin::stronger(*origin, claimed.origin);
-            }
-        }
-        if needed.is_empty() { Ok(HashMap::new()) } else { self.provide_customers(target, &needed).await }
-    }
-
-    async fn load(&self, claimed: &[Claimed]) -> Result<HashMap<Uuid, Loaded>, sqlx::Error> {
-        let mut loaded = HashMap::new();
+    /// The records by type and id, and those customers among them that somebody waits for.
+    async fn load(&self, target: &Target, claimed: &[Claimed]) -> Result<(Records, Vec<Uuid>), sqlx::Error> {
+        let mut loaded = Records::new();
         for kind in EntityType::ALL {
             let ids: Vec<Uuid> = claimed
                 .iter()
@@ -412,10 +472,21 @@ impl Outbound {
                 .map(|claimed| claimed.source_id)
                 .collect();
             if !ids.is_empty() {
-                loaded.extend(load::load(&self.shared.pool, *kind, &ids).await?);
+                let records = load::load(&self.shared.pool, *kind, &ids).await?;
+                loaded.extend(records.into_iter().map(|(id, record)| ((kind.as_str(), id), record)));
             }
         }
-        Ok(loaded)
+        let customers: Vec<Uuid> = claimed
+            .iter()
+            .filter(|claimed| claimed.entity_type == EntityType::Customer)
+            .map(|claimed| claimed.id.as_uuid())
+            .collect();
+        let needed = if target.scope.holds(EntityType::Customer) || customers.is_empty() {
+            Vec::new()
+        } else {
+            customers::waited_for(&self.shared.pool, &customers).await?
+        };
+        Ok((loaded, needed))
     }
 
     fn push_later(
@@ -434,16 +505,25 @@ impl Outbound {
         });
     }
 
-    fn finish_later(&self, attempt: Attempt, slot: Option<OwnedSemaphorePermit>) {
-        let finisher = self.shared.finisher.clone();
+    fn end_later(&self, target: &Arc<Target>, claimed: Claimed, end: End, slot: Option<OwnedSemaphorePermit>) {
+        let (outbound, target) = (self.clone(), Arc::clone(target));
         self.shared.tasks.spawn(async move {
-            finisher.finish(attempt).await;
+            let attempt = outbound.end(&target, claimed, end).await;
+            outbound.shared.finisher.finish(attempt).await;
             drop(slot);
         });
     }
 
+    /// Ends a sync that is not to be written. What its last write came to is found out first, if that is unknown.
+    async fn end(&self, target: &Target, claimed: Claimed, end: End) -> Attempt {
+        if claimed.outcome == Outcome::Known {
+            return Attempt::without_call(claimed, end);
+        }
+        Push::new(target, &self.shared.settings.policy, claimed, &Fields::new()).only_look_up(end).await
+    }
+
     /// Maps and pushes one record.
-    pub(super) async fn push_one(
+    async fn push_one(
         &self,
         target: &Target,
         claimed: Claimed,
@@ -460,19 +540,23 @@ impl Outbound {
             Some(Err(error)) => {
                 let mut failure = AttemptError::new(error.code, error.to_string());
                 failure.details = vec![flasherp::FieldIssue { field: error.field.to_string(), issue: error.message }];
-                Attempt::without_call(
-                    claimed,
-                    End::Failed { verdict: Verdict::Failed, error: failure, because_of: None },
-                )
+                self.end(target, claimed, failed(failure)).await
             }
-            None => Attempt::handed_back(claimed, OffsetDateTime::now_utc(), "its customer is not settled"),
+            None => Attempt::handed_back(
+                claimed,
+                OffsetDateTime::now_utc() + HAND_BACK_PAUSE,
+                "its customer is not settled",
+            ),
         }
     }
 
+    /// Puts claimed syncs back, to be claimed again a little later.
     async fn hand_back(&self, claimed: Vec<Claimed>, why: &str) {
-        let now = OffsetDateTime::now_utc();
+        let not_before = OffsetDateTime::now_utc() + HAND_BACK_PAUSE;
         futures::future::join_all(
-            claimed.into_iter().map(|claimed| self.shared.finisher.finish(Attempt::handed_back(claimed, now, why))),
+            claimed
+                .into_iter()
+                .map(|claimed| self.shared.finisher.finish(Attempt::handed_back(claimed, not_before, why))),
         )
         .await;
     }
@@ -530,14 +614,16 @@ impl Outbound {
             .await?;
             Gauge::SyncReady.set(ready, &[]);
             Gauge::RetryQueue.set(retrying, &[]);
-            Gauge::SyncsInFlight.set(i64::try_from(outbound.in_hand()).unwrap_or(i64::MAX), &[]);
+            outbound.note_in_hand();
             Ok(())
         })
         .await;
     }
 
-    fn in_hand(&self) -> usize {
-        self.shared.settings.in_hand - self.shared.slots.available_permits()
+    fn note_in_hand(&self) {
+        let free = self.shared.slots.available_permits() + self.shared.quick_slots.available_permits();
+        let in_hand = self.shared.settings.in_hand.saturating_sub(free);
+        Gauge::SyncsInFlight.set(i64::try_from(in_hand).unwrap_or(i64::MAX), &[]);
     }
 
     async fn every(
@@ -565,6 +651,32 @@ impl Outbound {
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
     }
+}
+
+/// A claimed record that needs its customer first, and the slot it holds.
+struct Dependent {
+    claimed: Claimed,
+    record: Loaded,
+    slot: Option<OwnedSemaphorePermit>,
+}
+
+/// Loaded records by type and id; one that can't be read says why.
+type Records = HashMap<(&'static str, Uuid), Result<Loaded, String>>;
+
+/// Of the slots, how many are set apart for hints and wakes.
+fn quick_of(in_hand: usize) -> usize {
+    in_hand.div_ceil(4).min(in_hand.saturating_sub(1))
+}
+
+/// Up to `most` free slots; none when there are none.
+fn free_of(slots: &Arc<Semaphore>, most: usize) -> Option<OwnedSemaphorePermit> {
+    let free = u32::try_from(slots.available_permits().min(most)).unwrap_or(u32::MAX);
+    if free == 0 { None } else { Arc::clone(slots).try_acquire_many_owned(free).ok() }
+}
+
+/// Failed for good.
+const fn failed(error: AttemptError) -> End {
+    End::Failed { verdict: Verdict::Failed, error, because_of: None }
 }
 
 /// Hints that syncs were asked for.

@@ -55,3 +55,18 @@ async fn dependents_wait_for_a_customer_that_is_being_retried_without_spending_r
     assert_eq!(row.retry_count, 0);
     world.flasherp_has_each_once(1).await;
 }
+
+#[tokio::test]
+async fn a_customer_out_of_scope_is_retried_like_any_other_while_somebody_waits_for_it() {
+    let world = World::new().await;
+    world
+        .run("UPDATE config.erp_configurations SET sync_scope = '{\"transactions\": true, \"customers\": false}'")
+        .await;
+    world.sandbox.add_fault(&Fault::status(429).on("POST", "/customers").times(5)).await;
+    let user = world.insert_user(Some("ada@example.com")).await;
+    let payment = world.insert_payment(user, 1000).await;
+    let _worker = world.worker().await;
+    world.sync_becomes(transaction_sync(payment), "synced").await;
+    world.flasherp_has_each_once(1).await;
+    assert_eq!(world.sandbox.counters().await.calls_of("POST /v1/customers"), 6);
+}

@@ -80,3 +80,91 @@ async fn what_retrying_cannot_mend_fails_at_once_and_says_why() {
     world.run("UPDATE upcoach.transactions SET currency = 'eur'").await;
     world.sync_becomes(transaction_sync(payment), "synced").await;
 }
+
+#[tokio::test]
+async fn a_lost_answer_gives_the_lease_back_at_once_and_is_looked_up_after_the_settle_time() {
+    let world = World::new().await;
+    world.sandbox.set_capabilities(&[]).await;
+    world.sandbox.add_fault(&Fault::new(FaultAction::CutAfterWrite).on("POST", "/transactions").times(1)).await;
+    let user = world.insert_user(Some("ada@example.com")).await;
+    let payment = world.insert_payment(user, 1099).await;
+    let options = world.worker_options("worker").env("FLASHERP_SETTLE_SECS", "30").env("SYNC_LEASE_SECS", "3600");
+    let _worker = testkit::Service::start(options).await.expect("the worker starts");
+    let row = world.sync_becomes(transaction_sync(payment), "failed").await;
+    assert_eq!((row.outcome.as_str(), row.error_code.as_deref()), ("unknown", Some("NETWORK_ERROR")));
+    assert_eq!(row.retry_count, 0);
+    assert!(row.due_at.is_some());
+    assert_eq!(world.sandbox.counters().await.calls_of("POST /v1/transactions"), 1);
+}
+
+#[tokio::test]
+async fn a_definite_failure_spends_its_retries_and_then_waits_for_a_hand() {
+    let world = World::new().await;
+    world.sandbox.add_fault(&Fault::status(429).on("POST", "/transactions")).await;
+    let user = world.insert_user(Some("ada@example.com")).await;
+    let payment = world.insert_payment(user, 1099).await;
+    let options = world.worker_options("worker").env("SYNC_MAX_RETRIES", "1").env("SYNC_LEASE_SECS", "3600");
+    let _worker = testkit::Service::start(options).await.expect("the worker starts");
+    testkit::eventually(crate::kit::SOON, "the retries are spent", || async {
+        world
+            .sync(transaction_sync(payment))
+            .await
+            .is_some_and(|row| row.sync_status == "failed" && row.due_at.is_none())
+    })
+    .await;
+    let row = world.sync(transaction_sync(payment)).await.expect("a row");
+    assert_eq!((row.retry_count, row.error_code.as_deref()), (1, Some("RATE_LIMIT_EXCEEDED")));
+    let written = "SELECT count(*) FROM audit.erp_audit_logs WHERE entity_type = 'transaction' AND status = 'failed'";
+    assert_eq!(world.count(written).await, 2);
+
+    world.sandbox.clear_faults().await;
+    sqlx::query("SELECT sync.retry(ARRAY[$1])")
+        .bind(transaction_sync(payment).as_uuid())
+        .execute(&world.pool)
+        .await
+        .expect("retried by hand");
+    world.sync_becomes(transaction_sync(payment), "synced").await;
+    world.flasherp_has_each_once(1).await;
+}
+
+async fn unknown_row(world: &World, payment: uuid::Uuid) {
+    sqlx::query(
+        "INSERT INTO sync.erp_syncs (id, source_type, source_id, sync_status, outcome, unknown_since, settle_until, due_at)
+         VALUES ($1, 'transaction', $2, 'failed', 'unknown', now() - interval '1 minute', now(), now())",
+    )
+    .bind(transaction_sync(payment).as_uuid())
+    .bind(payment)
+    .execute(&world.pool)
+    .await
+    .expect("an unknown row");
+}
+
+#[tokio::test]
+async fn an_unknown_record_whose_customer_fails_is_looked_up_and_then_fails_by_name() {
+    let world = World::new().await;
+    let user = world.insert_user(None).await;
+    let payment = world.insert_payment(user, 1000).await;
+    unknown_row(&world, payment).await;
+    let _worker = world.worker().await;
+    testkit::eventually(crate::kit::SOON, "it has been looked up", || async {
+        world.sync(transaction_sync(payment)).await.is_some_and(|row| row.outcome == "known" && row.waits_for.is_some())
+    })
+    .await;
+    let row = world.sync(transaction_sync(payment)).await.expect("a row");
+    assert_eq!((row.sync_status.as_str(), row.error_code.as_deref()), ("failed", Some("SYNC_FAILED")));
+    assert_eq!(world.sandbox.counters().await.calls_of("GET /v1/transactions"), 1);
+}
+
+#[tokio::test]
+async fn an_unknown_record_that_is_gone_from_upcoach_is_looked_up_once_and_ends() {
+    let world = World::new().await;
+    let gone = uuid::Uuid::new_v4();
+    unknown_row(&world, gone).await;
+    let _worker = world.worker().await;
+    testkit::eventually(crate::kit::SOON, "it has come to an end", || async {
+        world.sync(transaction_sync(gone)).await.is_some_and(|row| row.outcome == "known" && row.due_at.is_none())
+    })
+    .await;
+    let row = world.sync(transaction_sync(gone)).await.expect("a row");
+    assert_eq!((row.sync_status.as_str(), row.error_code.as_deref()), ("failed", Some("RESOURCE_NOT_FOUND")));
+}

@@ -1,0 +1,145 @@
+//! Durable answers a second of ingress at 64 connections, against the same handler without storage, in turns on the same machine.
+//!
+//! `DATABASE_URL` names a migrated database, as `erp_ingress`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use benches::cpu;
+use benches::load::{self, Round};
+use ingress::{Config, Ingress};
+use service::health::Health;
+use service::settings::{Common, Env, read};
+use service::{Binary, Context};
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use webhooks::signature::{SigningKey, stripe};
+
+const SECRET: &str = "whsec_bench";
+const EVENT: &str = include_str!("../../../crates/webhooks/fixtures/stripe/current/payment_intent_succeeded.json");
+const EVENT_ID: &str = "evt_1Q2w3eB7WZ01zgkWcur00001";
+
+fn main() -> anyhow::Result<()> {
+    service::bootstrap::install_tls_provider();
+    let rounds = number("ROUNDS", 7)?;
+    let connections = number("CONNECTIONS", 64)?;
+    let requests = number("REQUESTS", 40_000)? / connections;
+    let server = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let shutdown = CancellationToken::new();
+    let (durable, limit) = server.block_on(async {
+        let durable = start(&shutdown, true).await?;
+        let limit = start(&shutdown, false).await?;
+        anyhow::Ok((durable, limit))
+    })?;
+
+    let client = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = tokio::task::LocalSet::new();
+    let postmaster = std::env::var("POSTGRES_PID").ok().and_then(|pid| pid.parse().ok());
+    let run = |name, address| {
+        let requests = signed(connections, requests);
+        let before = Used::now(postmaster);
+        let round = client.block_on(local.run_until(load::run(address, requests)))?;
+        show(name, &round, Used::now(postmaster), before);
+        anyhow::Ok(round)
+    };
+    let mut ratios = Vec::new();
+    for round in 0..=rounds {
+        let (with, without) = (run("durable", durable)?, run("limit", limit)?);
+        if round > 0 {
+            ratios.push(ratio(&with, &without));
+        }
+    }
+    ratios.sort_by(f64::total_cmp);
+    eprintln!("ratio: median {:.3}, all {ratios:.3?}", ratios[ratios.len() / 2]);
+    let page = service::metrics::render()?;
+    for line in page.lines().filter(|line| line.starts_with("erp_commit_") && !line.contains("bucket")) {
+        eprintln!("{line}");
+    }
+    shutdown.cancel();
+    Ok(())
+}
+
+/// Starts an ingress in this process and tells where it listens.
+async fn start(shutdown: &CancellationToken, stores: bool) -> anyhow::Result<SocketAddr> {
+    let settings = [
+        ("DATABASE_URL", std::env::var("DATABASE_URL").context("DATABASE_URL")?),
+        ("NATS_URL", std::env::var("NATS_URL").unwrap_or_else(|_| "nats://127.0.0.1:1".to_owned())),
+        ("STRIPE_WEBHOOK_SECRET", SECRET.to_owned()),
+        ("WEBHOOK_RATE_LIMIT_STRIPE", "10000000".to_owned()),
+        ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
+        ("MANAGEMENT_ADDR", "127.0.0.1:0".to_owned()),
+        ("ERP_ENCRYPTION_KEYS", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned()),
+    ];
+    let env = Env::from_pairs(Binary::Ingress, settings);
+    let (common, config) = read(env, |env| (Common::read(env), Config::read(env)))?;
+    let instance = Uuid::new_v4();
+    let health = Health::new(Binary::Ingress, instance, shutdown.clone());
+    let management = common.management_addr;
+    let context = Context { binary: Binary::Ingress, instance, common, shutdown: shutdown.clone(), health, management };
+    let ingress = if stores {
+        Ingress::bind(context, config).await?
+    } else {
+        Ingress::bind_without_storage(context, config).await?
+    };
+    let address = ingress.address();
+    tokio::spawn(ingress.run());
+    Ok(address)
+}
+
+fn signed(connections: usize, requests: usize) -> Vec<Vec<Vec<u8>>> {
+    let key = [SigningKey::new(SECRET.as_bytes())];
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    let request = |_| {
+        let body = EVENT.replace(EVENT_ID, &format!("evt_{}", Uuid::new_v4().simple()));
+        let signature = stripe::sign(&key, now, body.as_bytes());
+        format!(
+            "POST /api/webhooks/stripe HTTP/1.1\r\nhost: localhost\r\nuser-agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)\r\naccept: */*\r\ncontent-type: application/json; charset=utf-8\r\ncache-control: no-cache\r\ncontent-length: {}\r\nstripe-signature: {signature}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
+    };
+    (0..connections).map(|_| (0..requests).map(request).collect()).collect()
+}
+
+/// Processor time of this process, which is server and sender, and of PostgreSQL.
+#[derive(Clone, Copy)]
+struct Used {
+    here: Duration,
+    postgres: Duration,
+}
+
+impl Used {
+    fn now(postmaster: Option<u32>) -> Self {
+        Self {
+            here: cpu::used_by(std::process::id()),
+            postgres: postmaster.map(cpu::used_by_family).unwrap_or_default(),
+        }
+    }
+}
+
+fn show(name: &str, round: &Round, after: Used, before: Used) {
+    let each = |used: Duration| used / u32::try_from(round.answers).unwrap_or(1).max(1);
+    eprintln!(
+        "{name:8} {:8.0}/s  p50 {:?} p99 {:?} p999 {:?}; processor time each: {:?} here, {:?} in PostgreSQL",
+        round.rate(),
+        round.quantile(500),
+        round.quantile(990),
+        round.quantile(999),
+        each(after.here - before.here),
+        each(after.postgres - before.postgres),
+    );
+}
+
+#[expect(clippy::float_arithmetic, reason = "a ratio for people to read")]
+fn ratio(with: &Round, without: &Round) -> f64 {
+    with.rate() / without.rate()
+}
+
+fn number(name: &str, default: usize) -> anyhow::Result<usize> {
+    match std::env::var(name) {
+        Ok(text) => text.parse().with_context(|| format!("{name} is not a number")),
+        Err(_) => Ok(default),
+    }
+}

@@ -1,0 +1,79 @@
+# What can be done here. `./justw` gets the tools and hands on to this; `./justw --list` shows it.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+# dev builds in a third of the time and is fast enough for everything but measuring; ERP_PROFILE=release for that.
+profile := env("ERP_PROFILE", "dev")
+export CARGO_TARGET_DIR := env("CARGO_TARGET_DIR", justfile_directory() / "target")
+bin_dir := CARGO_TARGET_DIR / if profile == "dev" { "debug" } else { profile }
+stack := bin_dir / "stack"
+
+[private]
+default:
+    @{{ just_executable() }} --list --unsorted
+
+# Start everything, send Stripe payments and tell what becomes of them, until Ctrl-C (--once: ends by itself, status 0 if all arrived once)
+demo *args: build
+    @exec '{{ stack }}' demo {{ args }}
+
+# Start everything in the background
+up: build
+    @exec '{{ stack }}' up
+
+# Stop everything
+down: _stack
+    @exec '{{ stack }}' down
+
+# Say what runs
+status: _stack
+    @exec '{{ stack }}' status
+
+# Print logs: [SERVER] [-f] [-n LINES]
+logs *args: _stack
+    @exec '{{ stack }}' logs {{ args }}
+
+# Print how to reach what runs, as KEY=value lines
+env: _stack
+    @exec '{{ stack }}' env
+
+# Run every test, on a PostgreSQL and a NATS of their own
+test *args: _test-programs
+    @exec '{{ CARGO_TARGET_DIR }}/debug/stack' with-infra -- .ci/run-tests --workspace {{ args }}
+
+# Run the tests whose name contains FILTER
+test-one filter: _test-programs
+    @exec '{{ CARGO_TARGET_DIR }}/debug/stack' with-infra -- .ci/run-tests --workspace {{ filter }}
+
+# Build all programs
+build:
+    @cargo build --profile {{ profile }} --bins
+
+# Format all code
+fmt:
+    cargo fmt --all
+
+# Refuse what is badly formatted, what clippy dislikes, and dependencies that may not be there
+lint:
+    cargo fmt --all -- --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    python3 .ci/dependencies.py
+    @if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; fi
+
+# Write what is generated from code: event schemas, asyncapi.yaml, the README's table of settings
+schemas:
+    cargo run -q --bin event-schemas
+    cargo run -q --bin settings-table -- --write
+
+# Do what is done before a change is taken: lint, generated files, tests
+ci:
+    @exec .ci/run
+
+# The stack as it was last built; it must be able to go down also while the code does not compile.
+[private]
+_stack:
+    @[ -x '{{ stack }}' ] || cargo build --profile {{ profile }} --bins
+
+# Tests start services as processes: built in one go with the tests, from the same dependencies.
+[private]
+_test-programs:
+    @cargo build --workspace --all-targets

@@ -1,0 +1,73 @@
+//! Every path of the sandbox, in one table.
+
+use actix_web::web::{self, ServiceConfig, delete, get, post, put, resource, scope};
+
+use crate::{
+    api::Endpoint,
+    handlers::{
+        control::{behaviour, faults, observe, records, stripe},
+        errors, flasherp,
+    },
+    schema::Resource,
+};
+
+/// A body longer than this is refused.
+const BODY_MAX: usize = 1024 * 1024;
+
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    config
+        .app_data(web::PayloadConfig::new(BODY_MAX))
+        .app_data(web::JsonConfig::default().limit(BODY_MAX).error_handler(errors::bad_json))
+        .app_data(web::PathConfig::default().error_handler(errors::bad_path))
+        .service(flasherp())
+        .service(control())
+        .default_service(web::to(errors::no_such_path));
+}
+
+fn flasherp() -> actix_web::Scope {
+    let mut v1 = scope("/v1").route("/health", flasherp::route(Endpoint::Health));
+    for of in Resource::ALL {
+        let mut all = resource(format!("/{}", of.path())).route(flasherp::route(Endpoint::Create(of)));
+        if of.is_readable() {
+            let mut one = resource(format!("/{}/{{id}}", of.path()))
+                .route(flasherp::route(Endpoint::Get(of)))
+                .route(flasherp::route(Endpoint::Update(of)));
+            if of == Resource::Subscriptions {
+                one = one.route(flasherp::route(Endpoint::Cancel));
+            }
+            all = all.route(flasherp::route(Endpoint::List(of)));
+            v1 = v1.service(one.default_service(flasherp::route(Endpoint::Unknown)));
+        }
+        v1 = v1.service(all.default_service(flasherp::route(Endpoint::Unknown)));
+    }
+    v1.default_service(flasherp::route(Endpoint::Unknown))
+}
+
+fn control() -> actix_web::Scope {
+    scope("/control")
+        // all of it
+        .route("/reset", post().to(behaviour::reset))
+        .route("/seed", put().to(behaviour::set_seed))
+        .route("/clock", get().to(behaviour::clock))
+        .route("/clock", put().to(behaviour::set_clock))
+        .route("/capabilities", put().to(behaviour::set_capabilities))
+        // FlashERP's behaviour
+        .route("/latency", get().to(behaviour::latency))
+        .route("/latency", put().to(behaviour::set_latency))
+        .route("/outage", get().to(behaviour::outage))
+        .route("/outage", put().to(behaviour::set_outage))
+        .route("/faults", get().to(faults::list))
+        .route("/faults", post().to(faults::add))
+        .route("/faults", delete().to(faults::clear))
+        .route("/faults/{id}", delete().to(faults::remove))
+        // what happened, and what is there
+        .route("/counters", get().to(observe::counters))
+        .route("/duplicates", get().to(observe::duplicates))
+        .route("/records/{type}", get().to(records::dump))
+        .route("/records/{type}/{id}", put().to(records::edit))
+        .route("/records/{type}/{id}", delete().to(records::remove))
+        // Stripe
+        .route("/stripe/send", post().to(stripe::send))
+        .route("/stripe/sends/{id}", get().to(stripe::progress))
+        .route("/stripe/sends/{id}/cancel", post().to(stripe::cancel))
+}

@@ -1,0 +1,16 @@
+//! The sandbox over real HTTP, on ports of its own: what `flasherp-api.yaml` promises, every fault it can be told, and Stripe's stories.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+mod access;
+mod contract;
+mod control;
+mod faults;
+mod idempotency;
+mod lists;
+mod sends;
+mod service;
+mod stories;
+mod support;
+mod validation;
+mod writes;

@@ -1,0 +1,139 @@
+//! Takes webhooks in: believes only what is signed, answers 200 only for what is durable, and leaves all else to the worker.
+//!
+//! A delivery passes the checks of [`handlers::receive`], then the group commit ([`commit`]), then is answered. Stripe is served whenever a
+//! secret is set, whatever the FlashERP integration is doing. It listens before its database is there and answers 503 until then. On
+//! SIGTERM it stops accepting, finishes the commits in hand and ends; what dies with the process was answered to nobody.
+
+mod admission;
+mod commit;
+mod config;
+mod endpoint;
+mod handlers;
+mod routes;
+mod server;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::dev::Server;
+use anyhow::Context as _;
+use events::traffic::Party;
+use events::{WebhookReceived, WebhookSource};
+use messaging::{Broker, BrokerOptions, Namespace};
+use secrecy::ExposeSecret as _;
+use service::{Context, database};
+use webhooks::signature::Keys;
+
+pub use config::Config;
+
+/// A service that listens already.
+pub struct Ingress {
+    context: Context,
+    server: Server,
+    address: SocketAddr,
+    pool: sqlx::PgPool,
+    broker: Broker,
+}
+
+/// Runs the service until shutdown.
+///
+/// # Errors
+/// It can't listen, or the server fails.
+pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
+    Ingress::bind(context, config).await?.run().await
+}
+
+impl Ingress {
+    /// Listens, and tells where (`ERP_PORT_FILE`). Needs neither database nor broker.
+    ///
+    /// # Errors
+    /// The address can't be listened on, or the settings can't be used.
+    pub async fn bind(context: Context, config: Config) -> anyhow::Result<Self> {
+        Self::bind_with(context, config, true).await
+    }
+
+    /// As [`Self::bind`], and stores nothing: what the benchmark measures the group commit against.
+    ///
+    /// # Errors
+    /// As [`Self::bind`].
+    #[doc(hidden)]
+    pub async fn bind_without_storage(context: Context, config: Config) -> anyhow::Result<Self> {
+        Self::bind_with(context, config, false).await
+    }
+
+    async fn bind_with(context: Context, config: Config, stores: bool) -> anyhow::Result<Self> {
+        let database = database::connect(&context, migrations::schema_version())?;
+        let pool = database.get_postgres_connection_pool().clone();
+        let stripe = endpoint::Endpoint {
+            source: WebhookSource::Stripe,
+            rate_limit: config.stripe_rate_limit.map(admission::RateLimit::per_minute),
+            keys: Keys::new(config.stripe_secrets.iter().map(|secret| secret.expose_secret().as_bytes())),
+        };
+        if stripe.keys.is_empty() {
+            tracing::warn!("STRIPE_WEBHOOK_SECRET is not set: Stripe's webhooks are answered 503");
+        }
+        let broker = connect_broker(&context).await?;
+        let hints = broker.hints().clone();
+        let shared = server::Shared {
+            stripe: Arc::new(stripe),
+            trusted_proxies: config.trusted_proxies.into(),
+            database: stores.then(|| pool.connect_options().as_ref().clone()),
+            announce: Arc::new(move || {
+                let hints = hints.clone();
+                Rc::new(move |source, ids| hints.publish(WebhookReceived { source, ids }))
+            }),
+        };
+        let (server, address) = server::bind(&context, shared)?;
+        context.listening(Some(address))?;
+        Ok(Self { context, server, address, pool, broker })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until shutdown, then finishes what is in hand.
+    ///
+    /// # Errors
+    /// The server fails.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let Self { context, server, pool, broker, .. } = self;
+        let handle = server.handle();
+        let mut server = tokio::spawn(server);
+        let readiness = tokio::spawn({
+            let context = context.clone();
+            async move {
+                if database::wait_for_schema(&pool, migrations::schema_version(), &context.shutdown).await {
+                    context.started();
+                }
+            }
+        });
+        tokio::select! {
+            ended = &mut server => {
+                ended.context("the HTTP server panicked")?.context("the HTTP server failed")?;
+                anyhow::bail!("the HTTP server ended without being asked to")
+            }
+            () = context.shutdown.cancelled() => handle.stop(true).await,
+        }
+        readiness.await.context("waiting for the schema panicked")?;
+        let served = server.await.context("the HTTP server panicked")?.context("the HTTP server failed");
+        broker.close().await;
+        served
+    }
+}
+
+/// The broker, which may be away: then hints are dropped, and the worker's timer finds the rows.
+async fn connect_broker(context: &Context) -> anyhow::Result<Broker> {
+    let url = context.common.nats_url.clone().context("this binary has no NATS_URL")?;
+    let namespace: Namespace = context.common.nats_subject_prefix.parse().context("NATS_SUBJECT_PREFIX")?;
+    let broker = Broker::connect(BrokerOptions { url, party: Party::Ingress, namespace }).await.context("NATS_URL")?;
+    let checked = broker.clone();
+    context.health.warning("broker", move || {
+        let connected = checked.is_connected();
+        async move { if connected { Ok(()) } else { Err("not connected; hints are dropped".to_owned()) } }
+    });
+    Ok(broker)
+}

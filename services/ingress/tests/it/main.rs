@@ -1,0 +1,7 @@
+//! Ingress as its senders see it, against real PostgreSQL and NATS.
+
+mod checks;
+mod dedup;
+mod faults;
+mod harness;
+mod stored;
