@@ -44,6 +44,20 @@ test *args: _test-programs
 test-one filter: _test-programs
     @exec '{{ CARGO_TARGET_DIR }}/debug/stack' with-infra -- .ci/run-tests --workspace {{ filter }}
 
+# Send 20,000 events while every fault there is comes and goes, and print what was felt of each: [--seed N] [--events N]
+soak *args: _test-programs
+    #!/usr/bin/env bash
+    set -euo pipefail
+    set -- {{ args }}
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --seed) export SOAK_SEED=${2:?--seed needs a number}; shift 2 ;;
+        --events) export SOAK_EVENTS=${2:?--events needs a number}; shift 2 ;;
+        *) echo "soak: unknown argument $1; there are --seed N and --events N" >&2; exit 2 ;;
+        esac
+    done
+    exec cargo test -q -p system-tests --test it -- --ignored --exact faults::soak --nocapture
+
 # Build all programs
 build:
     @cargo build --profile {{ profile }} --bins
@@ -73,7 +87,8 @@ ci:
 _stack:
     @[ -x '{{ stack }}' ] || cargo build --profile {{ profile }} --bins
 
-# Tests start services as processes: built in one go with the tests, from the same dependencies.
+# Tests start services as processes: built in one go with the tests, from the same dependencies, and with the failpoints that the system
+# tests' dev-dependencies ask for. `build`, which builds no tests, builds programs without any.
 [private]
 _test-programs:
     @cargo build --workspace --all-targets

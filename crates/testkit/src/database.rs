@@ -183,10 +183,12 @@ async fn connect(options: &PgConnectOptions) -> PgConnection {
         .unwrap_or_else(|error| panic!("no connection to the test's PostgreSQL: {error}"))
 }
 
+/// With the services' search path, on which what a type is called depends.
 async fn pool(url: &str) -> PgPool {
+    let options: PgConnectOptions = url.parse().expect("our own URL");
     PgPoolOptions::new()
         .max_connections(5)
-        .connect(url)
+        .connect_with(options.options([("search_path", entities::SEARCH_PATH)]))
         .await
         .unwrap_or_else(|error| panic!("no connection to the test's PostgreSQL: {error}"))
 }

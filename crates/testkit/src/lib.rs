@@ -6,12 +6,20 @@
 //! `PG_BIN` and `NATS_SERVER` or `.local/tools`, which `./justw` fetches. A test never shares a database or a subject
 //! with another one.
 //!
+//! For breaking things on purpose there are [`faults`] and their schedule, [`proxy`] for the network, [`recorder`] and [`history`] for what was
+//! sent and answered, and [`checker`] for what became of it.
+//!
 //! What fails here is no finding about the product, so it panics with words on what to do.
 
 mod broker;
+pub mod checker;
 mod database;
+pub mod faults;
+pub mod history;
 mod infra;
 mod process;
+pub mod proxy;
+pub mod recorder;
 pub mod sandbox;
 mod wait;
 

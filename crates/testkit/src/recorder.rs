@@ -1,0 +1,147 @@
+//! Stands between a sender of webhooks and their receiver, and writes down what was sent and how the receiver answered.
+//!
+//! It passes on what comes, byte for byte, and the answer back. A sender that hangs up changes nothing: the try goes on to its end, so
+//! that its answer is known.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::http::StatusCode;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use serde::Deserialize;
+
+use crate::history::{History, SentEvent, What};
+
+/// A receiver that does not answer for so long has not answered.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// A recorder on a port of its own.
+#[derive(Debug)]
+pub struct Recorder {
+    url: String,
+    server: ServerHandle,
+}
+
+/// Where to pass it on, and where to write it down.
+#[derive(Clone)]
+struct Passing {
+    target: String,
+    history: Arc<History>,
+    client: reqwest::Client,
+}
+
+impl Recorder {
+    /// A recorder in front of `target`, the receiver's whole URL, on a free port.
+    ///
+    /// # Panics
+    /// When there is no port.
+    pub fn start(target: impl Into<String>, history: Arc<History>) -> Self {
+        let _already_there = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(PATIENCE)
+            .pool_max_idle_per_host(usize::MAX)
+            .build()
+            .expect("a plain client can be built");
+        let passing = web::Data::new(Passing { target: target.into(), history, client });
+        let server = HttpServer::new(move || App::new().app_data(passing.clone()).default_service(web::to(pass)))
+            .workers(1)
+            .disable_signals()
+            .bind(("127.0.0.1", 0))
+            .expect("a free port");
+        let address = server.addrs().first().copied().expect("it is bound");
+        let server = server.run();
+        let handle = server.handle();
+        tokio::spawn(server);
+        Self { url: format!("http://{address}/"), server: handle }
+    }
+
+    /// Where senders go.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // Begins the stop, which the server's own task carries out.
+        drop(self.server.stop(false));
+    }
+}
+
+async fn pass(request: HttpRequest, body: web::Bytes, passing: web::Data<Passing>) -> HttpResponse {
+    let headers: Vec<_> = ["content-type", "stripe-signature", "user-agent"]
+        .into_iter()
+        .filter_map(|name| Some((name, request.headers().get(name)?.as_bytes().to_vec())))
+        .collect();
+    // A task of its own: the handler ends with the sender's connection.
+    let tried = actix_web::rt::spawn(async move {
+        let Some(event) = stripe_event(&body) else {
+            return HttpResponse::BadRequest().body("this is no Stripe event");
+        };
+        let mut onward = passing.client.post(&passing.target).body(body);
+        for (name, value) in headers {
+            onward = onward.header(name, value);
+        }
+        let attempt = passing.history.sent(event);
+        let answer = async {
+            let response = onward.send().await?;
+            let status = response.status().as_u16();
+            Ok::<_, reqwest::Error>((status, response.bytes().await?))
+        };
+        match answer.await {
+            Ok((status, body)) => {
+                passing.history.answered(attempt, status, duplicate(&body));
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+                HttpResponse::build(status).content_type("application/json").body(body)
+            }
+            Err(error) => {
+                let error = chain(&error);
+                passing.history.write(What::Unanswered { attempt, error: error.clone() });
+                HttpResponse::BadGateway().body(error)
+            }
+        }
+    });
+    tried.await.unwrap_or_else(|_| HttpResponse::InternalServerError().finish())
+}
+
+/// What is kept of a Stripe event: for a payment its amount in Stripe's units and currency.
+pub fn stripe_event(body: &[u8]) -> Option<SentEvent> {
+    #[derive(Deserialize)]
+    struct Event {
+        id: String,
+        #[serde(rename = "type")]
+        kind: String,
+        data: Data,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        object: Object,
+    }
+    #[derive(Deserialize)]
+    struct Object {
+        id: String,
+        amount: Option<i64>,
+        currency: Option<String>,
+    }
+    let Event { id, kind, data: Data { object } } = serde_json::from_slice(body).ok()?;
+    let value = match (object.amount, object.currency) {
+        (Some(amount), Some(currency)) => format!("{amount} {currency}"),
+        _ => String::new(),
+    };
+    Some(SentEvent { id, kind, object: object.id, value })
+}
+
+fn duplicate(answer: &[u8]) -> Option<bool> {
+    #[derive(Deserialize)]
+    struct Answer {
+        duplicate: bool,
+    }
+    serde_json::from_slice::<Answer>(answer).ok().map(|answer| answer.duplicate)
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
