@@ -31,6 +31,7 @@ pub struct Model {
     pub batch_id: Option<Uuid>,
     pub requested: i64,
     pub taken: i64,
+    pub restarted_at: Option<TimeDateTimeWithTimeZone>,
     pub waiting_since: Option<TimeDateTimeWithTimeZone>,
     pub due_at: Option<TimeDateTimeWithTimeZone>,
     pub lease_owner: Option<Uuid>,

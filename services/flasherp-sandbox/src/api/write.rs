@@ -74,7 +74,8 @@ pub(super) fn cancel(sandbox: &Sandbox, call: &Call) -> Result<Reply, ApiError> 
     if is_cancelled && fields.json(resource, "canceledAt").is_some() {
         return Ok(Reply::new(200, record.body.clone()));
     }
-    let now_ms = sandbox.clock.now_ms();
+    // The change's own time, which is later than the record's last one also within the same millisecond.
+    let now_ms = sandbox.clock.now_ms().max(record.updated_ms + 1);
     fields.set(resource, "status", "\"canceled\"".into());
     fields.set(resource, "canceledAt", format!("\"{}\"", schema::render_instant(now_ms)).into());
     let record = store.replace(resource, id, &fields, now_ms).ok_or_else(missing)?;
