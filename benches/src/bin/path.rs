@@ -5,7 +5,7 @@
 //! clocks are this machine's. Beside them stands the part's limit: the path has four durable commits one after the other (store, apply, claim, and the answer's own
 //! call), so a lone commit is measured in the same run.
 //!
-//! Run by `./justw bench`, which gives it a data folder and ports of its own.
+//! Takes its data folder and ports from ERP_DATA_DIR and ERP_PORT_BASE, as the local stack does, and the programs from beside itself.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
