@@ -44,19 +44,36 @@ test *args: _test-programs
 test-one filter: _test-programs
     @exec '{{ CARGO_TARGET_DIR }}/debug/stack' with-infra -- .ci/run-tests --workspace {{ filter }}
 
-# Send 20,000 events while every fault there is comes and goes, and print what was felt of each: [--seed N] [--events N]
+# Send 20,000 events while every fault there is comes and goes, and print what was felt of each: [--seed N] [--events N] [--fault TEXT] [--without-keys]
+[positional-arguments]
 soak *args: _test-programs
     #!/usr/bin/env bash
     set -euo pipefail
-    set -- {{ args }}
     while [ $# -gt 0 ]; do
         case $1 in
         --seed) export SOAK_SEED=${2:?--seed needs a number}; shift 2 ;;
         --events) export SOAK_EVENTS=${2:?--events needs a number}; shift 2 ;;
-        *) echo "soak: unknown argument $1; there are --seed N and --events N" >&2; exit 2 ;;
+        --fault) export SOAK_FAULT=${2:?--fault needs a part of its name}; shift 2 ;;
+        --without-keys) export SOAK_WITHOUT_KEYS=1; shift ;;
+        *) echo "soak: unknown argument $1; there are --seed N, --events N, --fault TEXT and --without-keys" >&2; exit 2 ;;
         esac
     done
     exec cargo test -q -p system-tests --test it -- --ignored --exact faults::soak --nocapture
+
+# Measure against the limits of the parts underneath, in release builds: all benches, or those named (start, sandbox, ingress, path)
+[positional-arguments]
+bench *names:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    [ $# -gt 0 ] || set -- start sandbox ingress path
+    cargo build --release --bins
+    scratch=$(mktemp -d)
+    trap 'rm -rf "$scratch"' EXIT
+    export ERP_BIN_DIR="$CARGO_TARGET_DIR/release" ERP_DATA_DIR="$scratch/data" ERP_PORT_BASE="${ERP_PORT_BASE:-18080}"
+    for name in "$@"; do
+        printf '\n== %s\n' "$name"
+        "$ERP_BIN_DIR/bench-$name"
+    done
 
 # Build all programs
 build:

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 /// What a round showed.
 #[derive(Debug, Clone)]
 pub struct Round {
-    /// Answers, all of them 200.
+    /// Answers, all of them 200 or 201.
     pub answers: usize,
     /// From the first request to the last answer.
     pub elapsed: Duration,
@@ -39,7 +39,7 @@ impl Round {
 /// Sends each connection's requests over it, one after the other, all connections at once.
 ///
 /// # Errors
-/// A connection breaks, or an answer is not 200.
+/// A connection breaks, or an answer is neither 200 nor 201.
 pub async fn run(address: SocketAddr, requests: Vec<Vec<Vec<u8>>>) -> anyhow::Result<Round> {
     let mut connections = Vec::with_capacity(requests.len());
     for requests in requests {
@@ -77,7 +77,7 @@ async fn send_all(mut stream: TcpStream, requests: Vec<Vec<u8>>) -> anyhow::Resu
             }
         }
         latencies.push(begun.elapsed());
-        ensure!(answer.starts_with(b"HTTP/1.1 200"), "not 200: {}", String::from_utf8_lossy(&answer[..filled]));
+        ensure!(answer.starts_with(b"HTTP/1.1 20"), "not 200 or 201: {}", String::from_utf8_lossy(&answer[..filled]));
     }
     Ok(latencies)
 }

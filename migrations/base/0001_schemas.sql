@@ -24,4 +24,4 @@ GRANT USAGE ON SCHEMA ingress TO erp_config_api, erp_ingress, erp_sync_worker, e
 GRANT USAGE ON SCHEMA upcoach TO erp_config_api, erp_sync_worker, erp_scheduler, erp_reconciler;
 GRANT USAGE ON SCHEMA sync TO erp_config_api, erp_sync_worker, erp_scheduler, erp_reconciler;
 GRANT USAGE ON SCHEMA scheduling TO erp_config_api, erp_sync_worker, erp_scheduler, erp_reconciler;
-GRANT USAGE ON SCHEMA reconciliation TO erp_config_api, erp_scheduler, erp_reconciler;
+GRANT USAGE ON SCHEMA reconciliation TO erp_config_api, erp_sync_worker, erp_scheduler, erp_reconciler;

@@ -20,6 +20,8 @@ CREATE TABLE ingress.webhook_events (
     attempts       integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     -- parked: what has to appear first, such as stripe_customer:cus_123
     wait_key       text,
+    -- parked: what would do as well, such as user:<id>, where an event names both
+    other_wait_key text,
     error_code     text,
     error          text,
     remote_addr    inet,
@@ -28,7 +30,8 @@ CREATE TABLE ingress.webhook_events (
     traceparent    text,
     UNIQUE (source, event_id),
     CHECK ((status = 'received') = (due_at IS NOT NULL)),
-    CHECK ((status = 'parked') = (wait_key IS NOT NULL))
+    CHECK ((status = 'parked') = (wait_key IS NOT NULL)),
+    CHECK (other_wait_key IS NULL OR wait_key IS NOT NULL)
 ) WITH (toast_tuple_target = 8160);
 -- Bodies of up to 8 kB stay in the row, and none is compressed: both would cost the webhook's answer more than the disk
 -- that they save until the body is erased.
@@ -38,6 +41,7 @@ CREATE TABLE ingress.webhook_events (
 CREATE INDEX webhook_events_due ON ingress.webhook_events (due_at) WHERE due_at IS NOT NULL;
 -- waking what waits for a key
 CREATE INDEX webhook_events_wait_key ON ingress.webhook_events (wait_key) WHERE wait_key IS NOT NULL;
+CREATE INDEX webhook_events_other_wait_key ON ingress.webhook_events (other_wait_key) WHERE other_wait_key IS NOT NULL;
 -- the panel's list of what needs a look; all others page by id, which is in order of arrival
 CREATE INDEX webhook_events_unsettled ON ingress.webhook_events (status, id)
     WHERE status IN ('parked', 'quarantined', 'failed');
@@ -98,8 +102,8 @@ END
 $$;
 
 -- Settles claimed events. Parallel arrays. status received with p_retry_secs: tried again then.
-CREATE FUNCTION ingress.finish(p_id uuid[], p_status ingress.event_status[], p_wait_key text[], p_error_code text[],
-    p_error text[], p_retry_secs integer[]
+CREATE FUNCTION ingress.finish(p_id uuid[], p_status ingress.event_status[], p_wait_key text[], p_other_wait_key text[],
+    p_error_code text[], p_error text[], p_retry_secs integer[]
 ) RETURNS integer
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
@@ -112,10 +116,11 @@ CREATE FUNCTION ingress.finish(p_id uuid[], p_status ingress.event_status[], p_w
             due_at = CASE WHEN f.status = 'received'
                 THEN clock_timestamp() + make_interval(secs => coalesce(f.retry_secs, 0)) END,
             wait_key = CASE WHEN f.status = 'parked' THEN f.wait_key END,
+            other_wait_key = CASE WHEN f.status = 'parked' THEN f.other_wait_key END,
             error_code = f.error_code,
             error = f.error
-        FROM unnest(p_id, p_status, p_wait_key, p_error_code, p_error, p_retry_secs)
-            AS f (id, status, wait_key, error_code, error, retry_secs)
+        FROM unnest(p_id, p_status, p_wait_key, p_other_wait_key, p_error_code, p_error, p_retry_secs)
+            AS f (id, status, wait_key, other_wait_key, error_code, error, retry_secs)
         WHERE e.id = f.id
         RETURNING 1
     )
@@ -127,8 +132,11 @@ CREATE FUNCTION ingress.wake(p_wait_keys text[]) RETURNS SETOF uuid
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
     UPDATE ingress.webhook_events e
-    SET status = 'received', wait_key = NULL, due_at = clock_timestamp(), error_code = NULL, error = NULL
-    WHERE e.id IN (SELECT p.id FROM ingress.webhook_events p WHERE p.wait_key = ANY (p_wait_keys) ORDER BY p.id FOR UPDATE)
+    SET status = 'received', wait_key = NULL, other_wait_key = NULL, due_at = clock_timestamp(), error_code = NULL, error = NULL
+    WHERE e.id IN (
+            SELECT p.id FROM ingress.webhook_events p
+            WHERE p.wait_key = ANY (p_wait_keys) OR p.other_wait_key = ANY (p_wait_keys)
+            ORDER BY p.id FOR UPDATE)
         AND e.status = 'parked'
     RETURNING e.id
 $$;
@@ -137,7 +145,12 @@ $$;
 CREATE FUNCTION ingress.parked_keys(p_after text, p_limit integer) RETURNS SETOF text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT DISTINCT wait_key FROM ingress.webhook_events WHERE wait_key > p_after ORDER BY wait_key LIMIT p_limit
+    SELECT key FROM (
+        (SELECT DISTINCT wait_key FROM ingress.webhook_events WHERE wait_key > p_after ORDER BY wait_key LIMIT p_limit)
+        UNION
+        (SELECT DISTINCT other_wait_key FROM ingress.webhook_events WHERE other_wait_key > p_after
+            ORDER BY other_wait_key LIMIT p_limit)
+    ) AS keys (key) ORDER BY key LIMIT p_limit
 $$;
 
 -- Asks for events to be applied again: those of the ids, or all of a source and status since a time. Erased bodies and
@@ -148,7 +161,7 @@ CREATE FUNCTION ingress.replay(p_ids uuid[], p_source ingress.source, p_status i
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
     UPDATE ingress.webhook_events e
-    SET status = 'received', wait_key = NULL, due_at = clock_timestamp(), attempts = 0, error_code = NULL, error = NULL
+    SET status = 'received', wait_key = NULL, other_wait_key = NULL, due_at = clock_timestamp(), attempts = 0, error_code = NULL, error = NULL
     WHERE e.id IN (
         SELECT c.id FROM ingress.webhook_events c
         WHERE c.body IS NOT NULL AND c.status <> 'received'
@@ -178,7 +191,7 @@ $$;
 
 CREATE VIEW ingress.for_config_api AS
     SELECT id, source, event_id, event_type, status, body, body_erased_at, occurred_at, received_at, applied_at, attempts,
-        wait_key, error_code, error, host(remote_addr) AS remote_addr, user_agent, request_id
+        wait_key, other_wait_key, error_code, error, host(remote_addr) AS remote_addr, user_agent, request_id
     FROM ingress.webhook_events;
 CREATE VIEW ingress.for_scheduler AS
     SELECT id, source, event_id, event_type, status, occurred_at, received_at, applied_at, due_at, attempts, wait_key
@@ -188,9 +201,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ingress.webhook_events TO erp_ingress;
 GRANT SELECT ON ingress.for_config_api TO erp_config_api;
 GRANT SELECT ON ingress.for_scheduler TO erp_scheduler;
 GRANT EXECUTE ON FUNCTION ingress.store(ingress.source[], uuid[], text[], text[], bytea[], timestamptz[], text[], text[],
-    uuid[], text[], ingress.event_status[], text[]) TO erp_ingress, erp_scheduler;
+    uuid[], text[], ingress.event_status[], text[]) TO erp_ingress, erp_sync_worker, erp_scheduler;
 GRANT EXECUTE ON FUNCTION ingress.claim(uuid[], integer) TO erp_sync_worker;
-GRANT EXECUTE ON FUNCTION ingress.finish(uuid[], ingress.event_status[], text[], text[], text[], integer[])
+GRANT EXECUTE ON FUNCTION ingress.finish(uuid[], ingress.event_status[], text[], text[], text[], text[], integer[])
     TO erp_sync_worker;
 GRANT EXECUTE ON FUNCTION ingress.wake(text[]) TO erp_sync_worker;
 GRANT EXECUTE ON FUNCTION ingress.parked_keys(text, integer) TO erp_sync_worker;

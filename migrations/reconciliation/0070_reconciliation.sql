@@ -144,5 +144,5 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON reconciliation.runs, reconciliation.slic
     reconciliation.findings, reconciliation.outbox TO erp_reconciler;
 GRANT SELECT ON reconciliation.runs_for_readers, reconciliation.findings_for_readers TO erp_config_api, erp_scheduler;
 GRANT EXECUTE ON FUNCTION reconciliation.request(timestamptz, timestamptz, sync.entity_type[], boolean, integer, text,
-    text) TO erp_config_api, erp_scheduler;
+    text) TO erp_config_api, erp_sync_worker, erp_scheduler;
 GRANT EXECUTE ON FUNCTION reconciliation.decide(uuid, reconciliation.decision, text, text) TO erp_config_api;

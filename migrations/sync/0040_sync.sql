@@ -149,8 +149,9 @@ CREATE TABLE sync.outbound_gate (
     -- breaker: closed lets through, open holds back, half_open lets one probe through
     state             sync.gate_state NOT NULL DEFAULT 'closed',
     failures          integer NOT NULL DEFAULT 0 CHECK (failures >= 0),
-    -- the records that failed in a row: it takes two different ones to open
+    -- the records that failed in a row, two at most: it takes two different ones to open, or a failed health check
     failed_records    uuid[] NOT NULL DEFAULT '{}',
+    health_failed     boolean NOT NULL DEFAULT false,
     opened_at         timestamptz,
     retry_at          timestamptz,
     probe_owner       uuid,
@@ -166,11 +167,17 @@ CREATE TABLE sync.outbound_gate (
     paused_at         timestamptz,
     paused_by         text,
     pause_reason      text,
-    -- the shared requests-per-second cap: what was granted in which second
-    grant_second      timestamptz,
-    granted           integer NOT NULL DEFAULT 0 CHECK (granted >= 0),
+    -- the shared requests-per-second cap: until when requests are granted
+    next_grant_at     timestamptz,
+    -- raised by every change but grants: changes are by compare-and-set
+    version           bigint NOT NULL DEFAULT 0,
     updated_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK ((state = 'closed') = (opened_at IS NULL)),
+    CHECK ((state = 'open') = (retry_at IS NOT NULL)),
+    CHECK ((state = 'half_open') = (probe_owner IS NOT NULL)),
     CHECK ((probe_owner IS NULL) = (probe_until IS NULL)),
+    CHECK ((not_before IS NULL) = (not_before_reason IS NULL)),
+    CHECK ((stopped_reason IS NULL) = (stopped_version IS NULL)),
     CHECK ((stopped_reason IS NULL) = (stopped_at IS NULL)),
     CHECK ((paused_at IS NULL) = (pause_reason IS NULL))
 );
@@ -180,9 +187,13 @@ INSERT INTO sync.outbound_gate DEFAULT VALUES;
 CREATE VIEW sync.outbound_conditions AS
     SELECT coalesce(c.is_enabled, false) AS enabled,
         coalesce(c.enable_auto_sync, false) AS auto_sync,
-        g.paused_at IS NULL AND g.stopped_reason IS NULL AND g.state = 'closed'
-            AND (g.not_before IS NULL OR g.not_before <= clock_timestamp()) AS gate_open
-    FROM sync.outbound_gate g LEFT JOIN config.erp_configurations c ON c.deleted_at IS NULL;
+        nothing_holds AND g.state = 'closed' AS gate_open,
+        -- who may claim a record to probe with, if anybody
+        CASE WHEN nothing_holds AND g.probe_until > clock_timestamp() THEN g.probe_owner END AS probe_owner,
+        g.last_probe
+    FROM sync.outbound_gate g LEFT JOIN config.erp_configurations c ON c.deleted_at IS NULL,
+        LATERAL (SELECT g.paused_at IS NULL AND g.stopped_reason IS NULL
+            AND (g.not_before IS NULL OR g.not_before <= clock_timestamp()) AS nothing_holds) AS h;
 
 -- A 2xx that came for a lease that was lost: its record is looked at again.
 CREATE TABLE sync.stray_writes (
@@ -261,37 +272,107 @@ CREATE FUNCTION sync.skip(p_sync_ids uuid[], p_reason text) RETURNS SETOF uuid
     RETURNING s.id
 $$;
 
--- Outbound work by hand: paused until resumed. Both say whether they changed anything.
-CREATE FUNCTION sync.gate_pause(p_by text, p_reason text) RETURNS boolean
+-- The gate as its callers read it, with the clock that its times are by.
+CREATE VIEW sync.gate_for_callers AS
+    SELECT version, clock_timestamp() AS now, state::text, failures, failed_records, health_failed, opened_at, retry_at,
+        probe_owner, probe_until, last_probe, not_before, not_before_reason, stopped_reason, stopped_version,
+        paused_at IS NOT NULL AS paused
+    FROM sync.outbound_gate;
+
+-- Puts a fact about the gate into the outbox.
+CREATE FUNCTION sync.gate_fact(p_subject text, p_event_id uuid, p_body bytea, p_traceparent text) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
-    WITH paused AS (
-        UPDATE sync.outbound_gate
-        SET paused_at = clock_timestamp(), paused_by = p_by, pause_reason = p_reason, updated_at = clock_timestamp()
-        WHERE paused_at IS NULL RETURNING 1
-    )
-    SELECT EXISTS (SELECT FROM paused)
+    INSERT INTO sync.outbox (subject, event_id, body, traceparent)
+    SELECT p_subject, p_event_id, p_body, p_traceparent WHERE p_subject IS NOT NULL
 $$;
-CREATE FUNCTION sync.gate_resume() RETURNS boolean
-    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+
+-- Changes the gate if nobody has since the version that the change is of, and states the fact. The rules are the caller's
+-- (crates/domain, gate). Says whether it did.
+CREATE FUNCTION sync.gate_write(p_version bigint, p_state text, p_failures integer, p_failed_records uuid[],
+    p_health_failed boolean, p_opened_at timestamptz, p_retry_at timestamptz, p_probe_owner uuid,
+    p_probe_until timestamptz, p_last_probe uuid, p_not_before timestamptz, p_not_before_reason text,
+    p_stopped_reason text, p_stopped_version bigint,
+    p_subject text, p_event_id uuid, p_body bytea, p_traceparent text
+) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
-    WITH resumed AS (
-        UPDATE sync.outbound_gate
-        SET paused_at = NULL, paused_by = NULL, pause_reason = NULL, updated_at = clock_timestamp()
-        WHERE paused_at IS NOT NULL RETURNING 1
-    )
-    SELECT EXISTS (SELECT FROM resumed)
+DECLARE
+    was_stopped boolean;
+BEGIN
+    UPDATE sync.outbound_gate g SET
+        version = g.version + 1,
+        state = p_state::sync.gate_state,
+        failures = p_failures,
+        failed_records = p_failed_records,
+        health_failed = p_health_failed,
+        opened_at = p_opened_at,
+        retry_at = p_retry_at,
+        probe_owner = p_probe_owner,
+        probe_until = p_probe_until,
+        last_probe = p_last_probe,
+        not_before = p_not_before,
+        not_before_reason = p_not_before_reason,
+        stopped_reason = p_stopped_reason,
+        stopped_version = p_stopped_version,
+        stopped_at = CASE WHEN p_stopped_reason IS NOT NULL THEN coalesce(g.stopped_at, clock_timestamp()) END,
+        updated_at = clock_timestamp()
+    WHERE g.version = p_version
+    RETURNING old.stopped_reason IS NOT NULL INTO was_stopped;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    IF p_stopped_reason IS NOT NULL AND NOT was_stopped THEN
+        PERFORM config.record_health('down');
+    END IF;
+    PERFORM sync.gate_fact(p_subject, p_event_id, p_body, p_traceparent);
+    RETURN true;
+END
 $$;
--- A changed configuration or a passed health check ends a stop.
-CREATE FUNCTION sync.gate_restart() RETURNS boolean
+
+-- Grants requests under the shared cap, evenly spaced: the first after so many microseconds, each further one
+-- 1 / p_per_second later. Grants that nobody uses any more are lost, never given twice.
+CREATE FUNCTION sync.gate_grant(p_requests integer, p_per_second integer) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
-    WITH restarted AS (
-        UPDATE sync.outbound_gate
-        SET stopped_reason = NULL, stopped_at = NULL, stopped_version = NULL, updated_at = clock_timestamp()
-        WHERE stopped_reason IS NOT NULL RETURNING 1
-    )
-    SELECT EXISTS (SELECT FROM restarted)
+    UPDATE sync.outbound_gate
+    SET next_grant_at = greatest(next_grant_at, clock_timestamp()) + p_requests * interval '1 second' / p_per_second
+    RETURNING greatest(0, 1000000 * extract(epoch FROM
+        next_grant_at - p_requests * interval '1 second' / p_per_second - clock_timestamp()))::bigint
+$$;
+
+-- Outbound work by hand: paused until resumed. Both say whether they changed anything; the fact is stated if they did.
+CREATE FUNCTION sync.gate_pause(p_by text, p_reason text, p_subject text DEFAULT NULL, p_event_id uuid DEFAULT NULL,
+    p_body bytea DEFAULT NULL, p_traceparent text DEFAULT NULL
+) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    UPDATE sync.outbound_gate SET paused_at = clock_timestamp(), paused_by = p_by, pause_reason = p_reason,
+        version = version + 1, updated_at = clock_timestamp()
+    WHERE paused_at IS NULL;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM sync.gate_fact(p_subject, p_event_id, p_body, p_traceparent);
+    RETURN true;
+END
+$$;
+CREATE FUNCTION sync.gate_resume(p_subject text DEFAULT NULL, p_event_id uuid DEFAULT NULL, p_body bytea DEFAULT NULL,
+    p_traceparent text DEFAULT NULL
+) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    UPDATE sync.outbound_gate SET paused_at = NULL, paused_by = NULL, pause_reason = NULL, version = version + 1,
+        updated_at = clock_timestamp()
+    WHERE paused_at IS NOT NULL;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM sync.gate_fact(p_subject, p_event_id, p_body, p_traceparent);
+    RETURN true;
+END
 $$;
 
 -- Readers: all but the lease.
@@ -311,10 +392,16 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON sync.requests, sync.erp_syncs, sync.batc
     TO erp_sync_worker;
 GRANT SELECT, UPDATE ON sync.outbound_gate TO erp_sync_worker;
 GRANT SELECT ON sync.outbound_conditions TO erp_sync_worker;
+-- all who call FlashERP
+GRANT SELECT ON sync.gate_for_callers TO erp_sync_worker, erp_config_api, erp_scheduler, erp_reconciler;
+GRANT EXECUTE ON FUNCTION sync.gate_write(bigint, text, integer, uuid[], boolean, timestamptz, timestamptz, uuid,
+        timestamptz, uuid, timestamptz, text, text, bigint, text, uuid, bytea, text),
+    sync.gate_grant(integer, integer)
+    TO erp_sync_worker, erp_config_api, erp_scheduler, erp_reconciler;
 GRANT SELECT ON sync.for_readers, sync.gate_for_readers TO erp_config_api, erp_scheduler, erp_reconciler;
 GRANT SELECT ON sync.batches TO erp_config_api, erp_scheduler;
 GRANT EXECUTE ON FUNCTION sync.request(sync.entity_type, uuid[], sync.origin, boolean, uuid)
     TO erp_config_api, erp_scheduler, erp_reconciler;
 GRANT EXECUTE ON FUNCTION sync.retry(uuid[]), sync.skip(uuid[], text) TO erp_config_api;
-GRANT EXECUTE ON FUNCTION sync.gate_pause(text, text), sync.gate_resume() TO erp_config_api;
-GRANT EXECUTE ON FUNCTION sync.gate_restart() TO erp_config_api, erp_scheduler;
+GRANT EXECUTE ON FUNCTION sync.gate_pause(text, text, text, uuid, bytea, text), sync.gate_resume(text, uuid, bytea, text)
+    TO erp_config_api;

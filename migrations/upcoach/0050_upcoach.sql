@@ -1,14 +1,15 @@
 -- The contract with the UpCoach platform (design section 2). Columns follow UpCoach's own models; amounts are in Stripe's
 -- units. No foreign key points in here. UPCOACH_MODE=tables (the default) uses these tables.
 --
--- Beyond the contract, each table that Stripe feeds has stripe_versions: per Stripe object (customer, payment_intent,
--- charge, ...) the version of the newest state that the row has taken, so that never older state goes over newer.
+-- Beyond the contract, each table that Stripe feeds has stripe_facts: per Stripe object (customer, payment_intent, charge,
+-- ...) the newest that it told and when. The row's columns follow from them, so that neither order nor repetition of
+-- events matters.
 CREATE TABLE upcoach.users (
     id                 uuid PRIMARY KEY,
     email              text CHECK (length(email) <= 320),
     name               text CHECK (length(name) <= 1000),
     stripe_customer_id text UNIQUE CHECK (length(stripe_customer_id) <= 255),
-    stripe_versions    jsonb NOT NULL DEFAULT '{}',
+    stripe_facts    jsonb NOT NULL DEFAULT '{}',
     created_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at         timestamptz NOT NULL DEFAULT clock_timestamp()
 );
@@ -40,7 +41,7 @@ CREATE TABLE upcoach.subscriptions (
     current_period_start   timestamptz,
     current_period_end     timestamptz,
     canceled_at            timestamptz,
-    stripe_versions        jsonb NOT NULL DEFAULT '{}',
+    stripe_facts        jsonb NOT NULL DEFAULT '{}',
     created_at             timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at             timestamptz NOT NULL DEFAULT clock_timestamp()
 );
@@ -65,11 +66,13 @@ CREATE TABLE upcoach.transactions (
     stripe_invoice_id     text,
     stripe_charge_id      text,
     stripe_refund_id      text UNIQUE CHECK (length(stripe_refund_id) <= 255),
+    -- beyond the contract: the payment that a refund or chargeback belongs to
+    original_id           uuid,
     failure_reason        text,
     refunded_amount       bigint NOT NULL DEFAULT 0 CHECK (refunded_amount >= 0),
     fee                   bigint,
     net                   bigint,
-    stripe_versions       jsonb NOT NULL DEFAULT '{}',
+    stripe_facts       jsonb NOT NULL DEFAULT '{}',
     created_at            timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at            timestamptz NOT NULL DEFAULT clock_timestamp()
 );
@@ -77,6 +80,8 @@ CREATE INDEX transactions_user ON upcoach.transactions (user_id);
 CREATE INDEX transactions_created ON upcoach.transactions (created_at, id);
 CREATE INDEX transactions_charge ON upcoach.transactions (stripe_charge_id) WHERE stripe_charge_id IS NOT NULL;
 CREATE INDEX transactions_invoice ON upcoach.transactions (stripe_invoice_id) WHERE stripe_invoice_id IS NOT NULL;
+-- the refunds of a payment, of which its refunded_amount is the sum
+CREATE INDEX transactions_original ON upcoach.transactions (original_id) WHERE original_id IS NOT NULL;
 CREATE INDEX transactions_subscription ON upcoach.transactions (subscription_id) WHERE subscription_id IS NOT NULL;
 
 CREATE TABLE upcoach.invoices (
@@ -92,7 +97,7 @@ CREATE TABLE upcoach.invoices (
     currency            text NOT NULL CHECK (currency ~ '^[A-Za-z]{3}$'),
     due_date            timestamptz,
     paid_at             timestamptz,
-    stripe_versions     jsonb NOT NULL DEFAULT '{}',
+    stripe_facts     jsonb NOT NULL DEFAULT '{}',
     created_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at          timestamptz NOT NULL DEFAULT clock_timestamp()
 );

@@ -3,6 +3,8 @@
 mod failpoints;
 mod faults;
 mod kills;
+mod power_cut;
 mod starts;
+mod stops;
 mod storm;
 mod system;

@@ -1,5 +1,6 @@
 //! A whole system: PostgreSQL, NATS and the sandbox, config-api, ingress and a worker, each a process that can be killed.
 
+use std::path::Path;
 use std::time::Duration;
 
 use testkit::sandbox::{Sandbox, StripeProgress, StripeSend};
@@ -40,6 +41,13 @@ impl Plan {
         Self { database: PrivateDatabase::start().await, broker: PrivateBroker::start().await, scratch }
     }
 
+    /// With the data of database and broker in `folder`.
+    pub(crate) async fn on(folder: &Path) -> Self {
+        let scratch = Scratch::new().expect("a folder");
+        let (database, broker) = (PrivateDatabase::start_in(folder).await, PrivateBroker::start_in(folder).await);
+        Self { database, broker, scratch }
+    }
+
     /// A service under its own role.
     pub(crate) fn service(&self, name: &str, role: &str) -> ServiceOptions {
         testkit::service(name, self.scratch.path())
@@ -63,6 +71,7 @@ impl Plan {
             .env("FLASHERP_TIMEOUT_SECS", "2")
             .env("FLASHERP_SETTLE_SECS", "3")
             .env("SYNC_LEASE_SECS", "8")
+            .env("CIRCUIT_RESET_SECS", "1")
             .env("SYNC_RETRY_BASE_SECS", "1")
     }
 

@@ -1,6 +1,6 @@
 //! Durable answers a second of ingress at 64 connections, against the same handler without storage, in turns on the same machine.
 //!
-//! `DATABASE_URL` names a migrated database, as `erp_ingress`.
+//! PostgreSQL is this program's own, on a disk under the folder for temporary files (`TMPDIR`), with fsync on; it ends with the program.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use ingress::{Config, Ingress};
 use service::health::Health;
 use service::settings::{Common, Env, read};
 use service::{Binary, Context};
+use testkit::PrivateDatabase;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -19,6 +20,8 @@ use webhooks::signature::{SigningKey, stripe};
 
 const SECRET: &str = "whsec_bench";
 const EVENT: &str = include_str!("../../../crates/webhooks/fixtures/stripe/current/payment_intent_succeeded.json");
+/// Of 16 MB each.
+const WAL_SEGMENTS: usize = 64;
 const EVENT_ID: &str = "evt_1Q2w3eB7WZ01zgkWcur00001";
 
 fn main() -> anyhow::Result<()> {
@@ -28,15 +31,18 @@ fn main() -> anyhow::Result<()> {
     let requests = number("REQUESTS", 40_000)? / connections;
     let server = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let shutdown = CancellationToken::new();
-    let (durable, limit) = server.block_on(async {
-        let durable = start(&shutdown, true).await?;
-        let limit = start(&shutdown, false).await?;
-        anyhow::Ok((durable, limit))
+    let (database, durable, limit) = server.block_on(async {
+        let database = PrivateDatabase::start().await;
+        recycle_wal(&database).await?;
+        let url = database.url_for("erp_ingress");
+        let durable = start(&shutdown, &url, true).await?;
+        let limit = start(&shutdown, &url, false).await?;
+        anyhow::Ok((database, durable, limit))
     })?;
 
     let client = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
-    let postmaster = std::env::var("POSTGRES_PID").ok().and_then(|pid| pid.parse().ok());
+    let postmaster = database.postgres.process().map(|process| process.pid);
     let run = |name, address| {
         let requests = signed(connections, requests);
         let before = Used::now(postmaster);
@@ -61,11 +67,27 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Makes the cluster one that has run for a while: its next gigabyte of WAL goes into recycled segments. In a new one each segment is written
+/// twice, once as zeros.
+async fn recycle_wal(database: &PrivateDatabase) -> anyhow::Result<()> {
+    let pool = database.pool("postgres").await;
+    for statement in ["ALTER SYSTEM SET min_wal_size = '1GB'", "SELECT pg_reload_conf()"] {
+        sqlx::query(statement).execute(&pool).await?;
+    }
+    for _ in 0..WAL_SEGMENTS {
+        for statement in ["SELECT pg_logical_emit_message(true, 'bench', '')", "SELECT pg_switch_wal()"] {
+            sqlx::query(statement).execute(&pool).await?;
+        }
+    }
+    sqlx::query("CHECKPOINT").execute(&pool).await?;
+    Ok(())
+}
+
 /// Starts an ingress in this process and tells where it listens.
-async fn start(shutdown: &CancellationToken, stores: bool) -> anyhow::Result<SocketAddr> {
+async fn start(shutdown: &CancellationToken, database: &str, stores: bool) -> anyhow::Result<SocketAddr> {
     let settings = [
-        ("DATABASE_URL", std::env::var("DATABASE_URL").context("DATABASE_URL")?),
-        ("NATS_URL", std::env::var("NATS_URL").unwrap_or_else(|_| "nats://127.0.0.1:1".to_owned())),
+        ("DATABASE_URL", database.to_owned()),
+        ("NATS_URL", "nats://127.0.0.1:1".to_owned()),
         ("STRIPE_WEBHOOK_SECRET", SECRET.to_owned()),
         ("WEBHOOK_RATE_LIMIT_STRIPE", "10000000".to_owned()),
         ("HTTP_ADDR", "127.0.0.1:0".to_owned()),

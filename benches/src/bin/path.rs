@@ -1,5 +1,4 @@
-//! From a webhook to FlashERP: the whole stack, 100 payments a second, how long each took beyond the sandbox's own latency; and what each
-//! service costs when nothing happens, and how soon it is ready.
+//! From a webhook to FlashERP: the whole stack, 100 payments a second, how long each took beyond the sandbox's own latency.
 //!
 //! Times are read where they are written: the event's arrival in `ingress.webhook_events`, the record's `createdAt` in the sandbox; both
 //! clocks are this machine's. Beside them stands the part's limit: the path has four durable commits one after the other (store, apply, claim, and the answer's own
@@ -40,7 +39,6 @@ async fn measure(stack: &mut Stack) -> anyhow::Result<()> {
     let pool = PgPool::connect(&at(stack, "DATABASE_URL")?).await.context("the stack's database")?;
     let sandbox = Sandbox::at(at(stack, "SANDBOX_URL")?);
 
-    idle(stack)?;
     let commit = lone_commit(&pool).await?;
     eprintln!("a lone durable commit: median {}", millis(commit));
     for latency in [0, 20] {
@@ -61,18 +59,6 @@ async fn measure(stack: &mut Stack) -> anyhow::Result<()> {
             took.len(),
             quantile(500).as_micros() / commit.as_micros().max(1),
         );
-    }
-    Ok(())
-}
-
-/// Resident memory of each server that runs, before anything has come.
-fn idle(stack: &Stack) -> anyhow::Result<()> {
-    for server in &stack.state().servers {
-        let Some(process) = server.process else { continue };
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", process.pid)).with_context(|| server.name.clone())?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("?").trim();
-        eprintln!("idle: {} holds {resident} resident", server.name);
     }
     Ok(())
 }

@@ -15,6 +15,9 @@ const SYNC_NAMESPACE: Uuid = uuid!("6f0b6c1e-5d0a-4c55-9f0e-1d2b7c3a9e41");
 /// Namespace of [`stripe_uuid`].
 const STRIPE_NAMESPACE: Uuid = uuid!("b1d4e7a2-93c8-4f16-8a57-2c60e9f5d38b");
 
+/// Namespace of [`flasherp_uuid`].
+const FLASHERP_NAMESPACE: Uuid = uuid!("0c7f5b1e-64d2-4c0b-9a83-7e21f4b6d590");
+
 macro_rules! uuid_ids {
     ($($(#[$doc:meta])* $name:ident,)+) => {$(
         $(#[$doc])*
@@ -99,6 +102,12 @@ pub fn stripe_uuid(stripe_id: &str) -> Uuid {
     Uuid::new_v5(&STRIPE_NAMESPACE, stripe_id.as_bytes())
 }
 
+/// The id of a row born of a record of FlashERP's, from the record's id, so that a row rebuilt after a restore has the id it had.
+#[must_use]
+pub fn flasherp_uuid(entity: EntityType, id: &FlashErpId) -> Uuid {
+    Uuid::new_v5(&FLASHERP_NAMESPACE, format!("{entity}:{id}").as_bytes())
+}
+
 /// FlashERP's id of a record: opaque, 1 to 64 characters. What could not be a segment of a path (control characters, `.`, `..`) is refused.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -177,6 +186,8 @@ mod tests {
         insta::assert_snapshot!(of(SourceSystem::Flasherp, EntityType::FinancialReport), @"19e3eda4-c053-5138-8416-735651b65066");
         insta::assert_snapshot!(stripe_uuid("pi_3NvWYv2eZvKYlo2C0kXrAEb3"), @"d2f41863-1edd-573f-b46a-24e857060a3a");
         insta::assert_snapshot!(stripe_uuid("cus_OjV1KzbkV8fkzE"), @"634ac2bb-6827-5f82-b03d-0ed2f3931e0a");
+        let invoice = FlashErpId::new("inv_000001").expect("an id");
+        insta::assert_snapshot!(flasherp_uuid(EntityType::Invoice, &invoice), @"386a525f-65e7-5fb3-995b-cb5b20617c0d");
     }
 
     #[test]

@@ -4,11 +4,13 @@
 //! * [`money`]: amounts as whole minor units, Stripe's units and FlashERP's decimals at the borders;
 //! * [`error_code`]: the 24 codes and what each means for retries, outcomes, breaker and admin API;
 //! * [`upcoach`] and [`mapping`]: UpCoach's records, and how they become FlashERP's fields;
-//! * [`retry`] and [`state`]: what follows from an attempt.
+//! * [`retry`] and [`state`]: what follows from an attempt;
+//! * [`gate`]: whether FlashERP may be called.
 //!
 //! No type of a web framework, database or broker reaches this crate. Nothing here can be half done when a process dies.
 
 pub mod error_code;
+pub mod gate;
 pub mod ids;
 pub mod instant;
 pub mod kinds;
@@ -21,7 +23,8 @@ pub mod upcoach;
 
 pub use error_code::ErrorCode;
 pub use ids::{
-    BatchId, EventRowId, FlashErpId, InvoiceId, RequestId, SubscriptionId, SyncId, TransactionId, UserId, stripe_uuid,
+    BatchId, EventRowId, FlashErpId, InvoiceId, RequestId, SubscriptionId, SyncId, TransactionId, UserId,
+    flasherp_uuid, stripe_uuid,
 };
 pub use kinds::{EntityType, Origin, Outcome, SourceSystem, SyncStatus};
 pub use money::Money;

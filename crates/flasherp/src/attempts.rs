@@ -43,6 +43,9 @@ impl Repeat {
     /// Whether a try that failed like this may be followed by another.
     fn allows(self, error: &CallError) -> bool {
         let not_taken = !error.sent || (error.own_word && error.http_status == Some(429));
+        if error.handed_back {
+            return false;
+        }
         match self {
             Self::Harmless => error.retry_helps(),
             Self::Unsent => not_taken && error.retry_helps(),
@@ -73,19 +76,29 @@ pub(crate) fn pauses(first: Duration, max_tries: u32) -> ExponentialBackoff {
 }
 
 impl<P: RetryPolicy> Attempts<P> {
-    /// Tries until there is a verdict; also says how many tries it took.
-    pub(crate) async fn run<T, F, Fut>(&self, mut attempt: F) -> (u32, CallResult<T>)
+    /// Tries until there is a verdict; also says how many tries it took. Each try waits for its turn first; only then the lease is looked at, last
+    /// before sending.
+    pub(crate) async fn run<T, W, Waiting, F, Fut>(&self, mut turn: W, mut attempt: F) -> (u32, CallResult<T>)
     where
+        W: FnMut() -> Waiting,
+        Waiting: Future<Output = CallResult<()>>,
         F: FnMut() -> Fut,
         Fut: Future<Output = CallResult<T>>,
     {
-        if !self.fits_after(Duration::ZERO) {
-            return (0, Err(CallError::lease_too_short()));
-        }
         let started = SystemTime::now();
         let mut tries = 0;
         let mut maybe_done = false;
+        let mut last: Option<CallError> = None;
         loop {
+            let may_go = turn().await;
+            let may_go = may_go.and_then(|()| {
+                if self.fits_after(Duration::ZERO) { Ok(()) } else { Err(CallError::lease_too_short()) }
+            });
+            if let Err(refused) = may_go {
+                // What the try before came to says more than that there is no other.
+                let error = last.unwrap_or(refused);
+                return (tries, Err(if maybe_done { error.after_unknown_try() } else { error }));
+            }
             tries += 1;
             let error = match attempt().await {
                 Ok(done) => return (tries, Ok(done)),
@@ -97,10 +110,7 @@ impl<P: RetryPolicy> Attempts<P> {
                 None if maybe_done => return (tries, Err(error.after_unknown_try())),
                 None => return (tries, Err(error)),
             }
-            if !self.fits_after(Duration::ZERO) {
-                let error = if maybe_done { error.after_unknown_try() } else { error };
-                return (tries, Err(error));
-            }
+            last = Some(error);
         }
     }
 
@@ -130,6 +140,7 @@ impl<P: RetryPolicy> Attempts<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::Refusal;
     use domain::ErrorCode;
     use std::cell::Cell;
 
@@ -150,6 +161,10 @@ mod tests {
         Attempts { policy: Drawn(Duration::from_secs(drawn)), repeat, writes: true, timeout, deadline: None }
     }
 
+    async fn at_once() -> CallResult<()> {
+        Ok(())
+    }
+
     fn limited(wait: u64) -> CallError {
         let error = CallError::told(429, "RATE_LIMIT_EXCEEDED", "slow down".to_owned(), Vec::new());
         CallError { retry_after: Some(Duration::from_secs(wait)), ..error }
@@ -159,7 +174,7 @@ mod tests {
     async fn retry_after_is_obeyed_up_to_ten_seconds() {
         for (wait, tries, slept) in [(10, 4, 30), (7, 4, 21), (11, 1, 0)] {
             let started = tokio::time::Instant::now();
-            let (tried, _) = attempts(Repeat::Unsent, 0).run(async || Err::<(), _>(limited(wait))).await;
+            let (tried, _) = attempts(Repeat::Unsent, 0).run(at_once, async || Err::<(), _>(limited(wait))).await;
             assert_eq!((tried, started.elapsed().as_secs()), (tries, slept));
         }
     }
@@ -167,7 +182,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_longer_pause_of_our_own_is_not_cut_short_by_retry_after() {
         let started = tokio::time::Instant::now();
-        attempts(Repeat::Unsent, 5).run(async || Err::<(), _>(limited(1))).await.1.expect_err("turned away");
+        attempts(Repeat::Unsent, 5).run(at_once, async || Err::<(), _>(limited(1))).await.1.expect_err("turned away");
         assert!(started.elapsed() > Duration::from_secs(14), "{:?}", started.elapsed());
     }
 
@@ -175,7 +190,7 @@ mod tests {
     async fn failures_before_sending_are_tried_again_also_for_a_write_and_stay_definite() {
         let refused = || CallError::refused_connection();
         for repeat in [Repeat::Unsent, Repeat::Keyed, Repeat::Harmless] {
-            let (tries, result) = attempts(repeat, 0).run(async || Err::<(), _>(refused())).await;
+            let (tries, result) = attempts(repeat, 0).run(at_once, async || Err::<(), _>(refused())).await;
             let error = result.expect_err("refused");
             assert!(tries == 4 && error.definite && !error.sent);
         }
@@ -185,7 +200,7 @@ mod tests {
     async fn a_refused_connection_after_an_unknown_try_leaves_the_call_unknown() {
         let turn = Cell::new(0);
         let (tries, result) = attempts(Repeat::Keyed, 0)
-            .run(async || {
+            .run(at_once, async || {
                 turn.set(turn.get() + 1);
                 Err::<(), _>(if turn.get() == 1 {
                     CallError::unreadable(502, "a page")
@@ -197,6 +212,25 @@ mod tests {
         let error = result.expect_err("refused");
         assert_eq!((tries, error.code), (4, ErrorCode::ConnectionFailed));
         assert!(!error.definite && error.sent);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gate_that_shuts_between_two_tries_leaves_the_first_ones_verdict() {
+        for definite in [true, false] {
+            let turns = Cell::new(0);
+            let turn = async || {
+                turns.set(turns.get() + 1);
+                let message = "shut".to_owned();
+                let refusal = Refusal { code: ErrorCode::ServiceUnavailable, message, retry_after: None };
+                if turns.get() == 1 { Ok(()) } else { Err(CallError::refused(refusal)) }
+            };
+            let failure =
+                || if definite { CallError::refused_connection() } else { CallError::unreadable(502, "a page") };
+            let (tries, result) = attempts(Repeat::Keyed, 0).run(turn, async || Err::<(), _>(failure())).await;
+            let error = result.expect_err("it failed");
+            assert_eq!((tries, error.definite, error.handed_back), (1, definite, false));
+            assert_eq!(error.code, failure().code);
+        }
     }
 
     #[test]

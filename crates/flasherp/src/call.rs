@@ -18,13 +18,15 @@ pub struct Call {
     pub deadline: Option<Instant>,
     /// Whether it is tried only once (a connection test).
     pub once: bool,
+    /// How long a try may take, if not as long as the client's setting says.
+    pub timeout: Option<Duration>,
 }
 
 impl Call {
     /// A call without lease or sync.
     #[must_use]
     pub const fn new(request_id: RequestId) -> Self {
-        Self { request_id, sync_id: None, deadline: None, once: false }
+        Self { request_id, sync_id: None, deadline: None, once: false, timeout: None }
     }
 
     /// The same for a sync under a lease that ends at `deadline`.
@@ -37,6 +39,12 @@ impl Call {
     #[must_use]
     pub const fn once(self) -> Self {
         Self { once: true, ..self }
+    }
+
+    /// The same with tries that take no longer than this.
+    #[must_use]
+    pub const fn within(self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self }
     }
 }
 

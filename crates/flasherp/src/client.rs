@@ -1,9 +1,13 @@
 //! A client for one FlashERP under one pair of credentials. A changed configuration takes a new one.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use domain::EntityType;
+use domain::{EntityType, ErrorCode};
 use reqwest::{
     Method, Request,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue},
@@ -18,9 +22,11 @@ use tracing::Instrument;
 use url::Url;
 
 use crate::{
+    adapt::{Adapt, Sign},
     answer::Answer,
     attempts::{Attempts, Repeat, pauses},
-    call::{Call, Subject},
+    call::{Call, LEASE_MARGIN, Subject},
+    confirm::Confirming,
     error::{CallError, CallResult},
     gate::{Aftermath, Gate, OpenGate},
     guard::{self, GuardedResolver, UrlRefused},
@@ -61,6 +67,8 @@ struct Inner {
     pauses: ExponentialBackoff,
     redactor: Redactor,
     limiter: Limiter,
+    adapt: Mutex<Adapt>,
+    confirming: Confirming,
     gate: Arc<dyn Gate>,
     observer: Option<Arc<dyn Observer>>,
 }
@@ -97,12 +105,15 @@ impl Client {
         let http = reqwest_middleware::ClientBuilder::new(plain_client(&options)?)
             .with(TracingMiddleware::<DefaultSpanBackend>::new())
             .build();
+        let adapt = Adapt::new(options.in_flight, Instant::now());
         Ok(Self {
             inner: Arc::new(Inner {
                 http,
                 pauses: pauses(options.pause, options.max_tries),
                 redactor: Redactor::new([options.api_key.clone(), options.api_secret.clone()]),
-                limiter: Limiter::new(options.in_flight),
+                limiter: Limiter::new(adapt.limit()),
+                adapt: Mutex::new(adapt),
+                confirming: Confirming::default(),
                 gate,
                 observer,
                 options,
@@ -110,10 +121,22 @@ impl Client {
         })
     }
 
-    /// Bounds the calls in flight.
+    /// Bounds the calls in flight. The bound adapts by itself, between 1 and [`Options::in_flight`].
     #[must_use]
     pub fn limiter(&self) -> &Limiter {
         &self.inner.limiter
+    }
+
+    /// After an outage: few calls in flight at first.
+    pub fn begin_gently(&self) {
+        let mut adapt = self.inner.adapt.lock().unwrap_or_else(PoisonError::into_inner);
+        adapt.begin_gently(Instant::now());
+        self.inner.limiter.set_limit(adapt.limit());
+    }
+
+    /// How long one try may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.inner.options.timeout
     }
 
     /// Where FlashERP is.
@@ -163,23 +186,88 @@ impl Client {
             policy: if call.once { pauses(inner.options.pause, 1) } else { inner.pauses },
             repeat: outgoing.repeat,
             writes: subject.operation.writes(),
-            timeout: inner.options.timeout,
+            timeout: call.timeout.unwrap_or(inner.options.timeout),
             deadline: call.deadline,
         };
-        let (tries, result) = attempts.run(|| inner.attempt(call, &outgoing, reader)).await;
+        let turn = || async { inner.gate.turn(subject).await.map_err(CallError::refused) };
+        let (tries, result) = attempts.run(turn, || inner.attempt(call, &outgoing, reader)).await;
         drop(permit);
 
         inner.observe(subject, tries, started, result.as_ref().err());
+        if tries == 0 {
+            // Nothing was tried, so there is nothing to tell.
+            return result;
+        }
         let aftermath = inner.gate.leave(subject, result.as_ref().err()).await;
-        result.map_err(|error| match aftermath {
-            Aftermath::Stands => error,
-            Aftermath::HandedBack => CallError { handed_back: error.handed_back || error.definite, ..error },
-        })
+        match (result, aftermath) {
+            (Err(error), Aftermath::AskHealth) => {
+                let aftermath = self.after_health(call, subject, &error).await;
+                Err(taken_over(error, subject, aftermath))
+            }
+            (Err(error), aftermath) => Err(taken_over(error, subject, aftermath)),
+            (Ok(done), _) => Ok(done),
+        }
+    }
+
+    /// Asks for FlashERP's health because a call failed, and what the gate makes of the failure then.
+    async fn after_health(&self, call: &Call, subject: Subject, error: &CallError) -> Aftermath {
+        let check = self.inner.confirming.check(self);
+        if subject.operation.writes() && !error.definite {
+            // It is looked up and spends no retry, however FlashERP is.
+            return Aftermath::Stands;
+        }
+        let checked = match call.deadline {
+            Some(end) => {
+                let until = end.checked_sub(LEASE_MARGIN).unwrap_or(end);
+                tokio::time::timeout_at(until.into(), check).await.is_ok()
+            }
+            None => {
+                check.await;
+                true
+            }
+        };
+        match checked {
+            true => self.inner.gate.after_health(subject, error).await,
+            // Not known in time. Whether credentials are refused must be known before a record fails for good.
+            false if error.locks_us_out() => Aftermath::HandedBack,
+            false => Aftermath::Stands,
+        }
+    }
+}
+
+/// The failure as its caller sees it. A write of unknown outcome stays one.
+fn taken_over(error: CallError, subject: Subject, aftermath: Aftermath) -> CallError {
+    match aftermath {
+        Aftermath::Stands | Aftermath::AskHealth => error,
+        Aftermath::HandedBack => {
+            let handed_back = error.handed_back || error.definite || !subject.operation.writes();
+            CallError { handed_back, ..error }
+        }
     }
 }
 
 impl Inner {
+    /// A try, and what it says of FlashERP's load.
     async fn attempt<T>(&self, call: &Call, outgoing: &Outgoing, reader: Reader<T>) -> CallResult<T> {
+        let started = Instant::now();
+        let result = self.send(call, outgoing, reader).await;
+        let error = result.as_ref().err();
+        self.adapt_to(sign(error, started.elapsed()));
+        if let Some(error) = error.filter(|error| error.turns_everyone_away()) {
+            self.gate.turned_away(outgoing.subject, error).await;
+        }
+        result
+    }
+
+    fn adapt_to(&self, sign: Sign) {
+        // Numbers that cannot be half changed; and the bound is set before another judgement.
+        let mut adapt = self.adapt.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(limit) = adapt.note(sign, self.limiter.in_flight(), Instant::now()) {
+            self.limiter.set_limit(limit);
+        }
+    }
+
+    async fn send<T>(&self, call: &Call, outgoing: &Outgoing, reader: Reader<T>) -> CallResult<T> {
         let span_name = OtelName(format!("flasherp {}", outgoing.subject.operation.as_str()).into());
         let request = RequestBuilder::from_parts(self.http.clone(), outgoing.request(call));
         let response = match request.with_extension(span_name).send().await {
@@ -213,6 +301,17 @@ impl Inner {
     }
 }
 
+/// Whether FlashERP had too much to do, as far as a try tells.
+fn sign(error: Option<&CallError>, took: Duration) -> Sign {
+    match error {
+        None => Sign::Answered(took),
+        Some(error) if error.turns_everyone_away() || error.code == ErrorCode::Timeout => Sign::Overloaded,
+        Some(error) if error.http_status == Some(503) => Sign::Overloaded,
+        Some(error) if error.own_word && error.definite => Sign::Answered(took),
+        Some(_) => Sign::Nothing,
+    }
+}
+
 impl Outgoing {
     fn request(&self, call: &Call) -> Request {
         let mut request = Request::new(self.method.clone(), self.url.clone());
@@ -223,6 +322,10 @@ impl Outgoing {
         if let Some(key) = &self.idempotency_key {
             headers.insert(IDEMPOTENCY_KEY, key.clone());
         }
+        if let Some(timeout) = call.timeout {
+            *request.timeout_mut() = Some(timeout);
+        }
+        let headers = request.headers_mut();
         if let Some(body) = &self.body {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             *request.body_mut() = Some(body.clone().into());

@@ -141,9 +141,9 @@ impl CallError {
         Self::unknown(ErrorCode::InternalError, "the request failed inside the client").caused_by(cause)
     }
 
-    /// A failed call is unknown once any of its tries was.
+    /// A failed call is unknown once any of its tries was, also when the last one was not let through.
     pub(crate) fn after_unknown_try(self) -> Self {
-        Self { definite: false, sent: true, ..self }
+        Self { definite: false, sent: true, handed_back: false, ..self }
     }
 
     /// Whether FlashERP itself says that there is no such record. A proxy's 404 says nothing.
@@ -170,6 +170,18 @@ impl CallError {
     pub fn counts_for_breaker(&self) -> bool {
         let answered_4xx = self.http_status.is_some_and(|status| (400..=499).contains(&status));
         !self.handed_back && !answered_4xx && self.code.counts_for_breaker()
+    }
+
+    /// Whether it says that our credentials, or this one use of them, are refused: FlashERP's own 401 or 403.
+    #[must_use]
+    pub fn locks_us_out(&self) -> bool {
+        self.own_word && matches!(self.http_status, Some(401 | 403)) && self.code.locks_us_out()
+    }
+
+    /// Whether FlashERP, or a proxy before it, turns everybody away for a time (429, quota).
+    #[must_use]
+    pub fn turns_everyone_away(&self) -> bool {
+        self.sent && matches!(self.code, ErrorCode::RateLimitExceeded | ErrorCode::QuotaExceeded)
     }
 
     /// What the sync state machine needs of it, for a write.

@@ -11,11 +11,13 @@
 //!
 //! A process that dies in the middle of a call leaves what a lost answer leaves: an unknown outcome, which its lease's end tells of.
 
+mod adapt;
 mod answer;
 mod attempts;
 mod call;
 mod calls;
 mod client;
+mod confirm;
 mod error;
 pub mod gate;
 pub mod guard;
@@ -31,7 +33,7 @@ pub use call::{Call, IdempotencyKey, LEASE_MARGIN, Operation, Subject};
 pub use client::{BuildError, Client};
 pub use domain::mapping::Record;
 pub use error::{CallError, CallResult, FieldIssue};
-pub use gate::{Aftermath, Gate, OpenGate, Refusal};
+pub use gate::{Aftermath, Gate, GateSettings, OpenGate, Probed, Refusal, SharedGate};
 pub use health::{Capabilities, Health, HealthStatus};
 pub use limiter::Limiter;
 pub use observe::{Observation, Observer};

@@ -45,6 +45,13 @@ impl Limiter {
         self.shared.lock(|state| state.limit)
     }
 
+    /// Calls in flight now.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        let free = self.shared.permits.available_permits();
+        self.shared.lock(|state| (state.limit + state.owed).saturating_sub(free))
+    }
+
     /// Changes the bound (at least 1). Calls in flight above a lower one finish; no new one starts until they are below.
     pub fn set_limit(&self, limit: usize) {
         let limit = limit.clamp(1, Semaphore::MAX_PERMITS);

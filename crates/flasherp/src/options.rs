@@ -28,7 +28,7 @@ pub struct Options {
     pub max_tries: u32,
     /// The longest pause before the first repeat; each further one doubles it. The pause is drawn between nothing and that. 200 ms.
     pub pause: Duration,
-    /// Calls in flight at once, adjustable later by [`Limiter::set_limit`](crate::Limiter::set_limit). 64.
+    /// Calls in flight at most; how many there are adapts to FlashERP. 64.
     pub in_flight: usize,
 }
 

@@ -8,6 +8,7 @@
 
 mod address;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, ServerError, jetstream};
@@ -89,6 +90,7 @@ impl Broker {
     pub async fn connect(options: BrokerOptions) -> Result<Self, BrokerConfigError> {
         let Address { servers, user, password } = Address::parse(options.url.expose_secret())?;
         let (sender, state) = watch::channel(BrokerState::default());
+        let told = AtomicBool::new(false);
         let inbox = inbox_prefix(user.as_deref().unwrap_or(options.party.name()));
         let mut connect = ConnectOptions::new()
             .name(options.party.name())
@@ -99,7 +101,7 @@ impl Broker {
             .request_timeout(Some(API_TIMEOUT))
             .reconnect_delay_callback(reconnect_delay)
             .event_callback(move |event| {
-                note(&sender, &event);
+                note(&sender, &told, &event);
                 std::future::ready(())
             });
         if let Some(user) = user {
@@ -202,10 +204,12 @@ fn reconnect_delay(attempts: usize) -> Duration {
     }
 }
 
-/// Keeps the state, counts, and logs what nobody else would ever see.
-fn note(state: &watch::Sender<BrokerState>, event: &async_nats::Event) {
+/// Keeps the state, counts, and logs what nobody else would ever see. `told`: that the broker can't be reached has been said, since the last
+/// connection; each further try fails as quietly as it must, since an outage is no news.
+fn note(state: &watch::Sender<BrokerState>, told: &AtomicBool, event: &async_nats::Event) {
     match event {
         async_nats::Event::Connected => {
+            told.store(false, Ordering::Relaxed);
             state.send_modify(|state| *state = BrokerState { connected: true, connections: state.connections + 1 });
             Counter::BrokerConnected.increment(&[]);
             Gauge::BrokerUp.set(1, &[]);
@@ -224,8 +228,11 @@ fn note(state: &watch::Sender<BrokerState>, event: &async_nats::Event) {
         async_nats::Event::ServerError(error) => {
             tracing::error!(error = error as &dyn std::error::Error, stage = "server", "the broker reports an error");
         }
+        async_nats::Event::ClientError(error) if told.swap(true, Ordering::Relaxed) => {
+            tracing::debug!(%error, stage = "connect", "the broker still can't be reached");
+        }
         async_nats::Event::ClientError(error) => {
-            tracing::warn!(%error, stage = "connect", "the broker can't be reached");
+            tracing::warn!(%error, stage = "connect", "the broker can't be reached; trying on, with pauses of up to some seconds");
         }
         async_nats::Event::SlowConsumer(subscription) => {
             tracing::warn!(subscription, "messages were dropped: their reader is too slow");

@@ -1,6 +1,7 @@
 //! A part of a broker for one test, or a broker of its own, with the product's users.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use local_stack::nats::url;
 use local_stack::passwords::random_password;
@@ -54,8 +55,22 @@ impl PrivateBroker {
     /// # Panics
     /// When it does not start.
     pub async fn start() -> Self {
-        let (binaries, scratch, passwords) = (binaries(), scratch(), passwords());
-        let nats = start_nats(&binaries, &scratch, server_config(&passwords)).await;
+        let scratch = scratch();
+        let folder = scratch.path().to_owned();
+        Self::make(&folder, scratch).await
+    }
+
+    /// The same with its data in `folder`.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_in(folder: &Path) -> Self {
+        Self::make(folder, scratch()).await
+    }
+
+    async fn make(folder: &Path, scratch: Scratch) -> Self {
+        let passwords = passwords();
+        let nats = start_nats(&binaries(), folder, &scratch, server_config(&passwords)).await;
         Self { nats, passwords, _scratch: scratch }
     }
 

@@ -8,7 +8,8 @@
 //! | lost | accepted and not there | yes |
 //! | duplicated | there more than once | yes |
 //! | unexpected | there and never sent | yes |
-//! | different | there with another value than was sent | yes |
+//! | stale | there with a value that a newer event has replaced | yes |
+//! | different | there with a value that nobody sent | yes |
 //! | recovered | never answered 2xx and there all the same | no |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +20,11 @@ use std::fmt;
 pub struct Claim {
     /// What the place calls it.
     pub name: String,
-    /// What the place must hold of it; empty where only its being there counts.
-    pub value: String,
+    /// What the place may hold of it: what the newest accepted event says, or a newer one of which nobody knows whether it was accepted. The
+    /// empty text where only its being there counts.
+    pub values: BTreeSet<String>,
+    /// What older events said.
+    pub older: BTreeSet<String>,
     /// Whether it must be there.
     pub accepted: bool,
     /// The events that told of it.
@@ -29,12 +33,23 @@ pub struct Claim {
     pub attempts: u64,
     /// The faults that were on when it was sent or answered.
     pub during: BTreeSet<String>,
+    /// The faults that began next, while it may have been on its way through the system.
+    pub soon_after: Vec<String>,
 }
 
 impl Claim {
     /// A claim of something that has not been accepted yet.
     pub fn new(name: String, value: String) -> Self {
-        Self { name, value, accepted: false, events: BTreeSet::new(), attempts: 0, during: BTreeSet::new() }
+        Self {
+            name,
+            values: BTreeSet::from([value]),
+            older: BTreeSet::new(),
+            accepted: false,
+            events: BTreeSet::new(),
+            attempts: 0,
+            during: BTreeSet::new(),
+            soon_after: Vec::new(),
+        }
     }
 }
 
@@ -65,7 +80,14 @@ pub enum Finding {
     },
     /// There and never sent.
     Unexpected(Held),
-    /// There with another value than was sent.
+    /// There with a value that was replaced since.
+    Stale {
+        /// What was sent.
+        claim: Claim,
+        /// What is there.
+        held: Held,
+    },
+    /// There with a value that nobody sent.
     Different {
         /// What was sent.
         claim: Claim,
@@ -118,8 +140,12 @@ pub fn check(place: &str, claims: &[Claim], held: &[Held]) -> Verdict {
         if !claim.accepted && !records.is_empty() {
             verdict.recovered.push(claim.name.clone());
         }
-        for record in records.into_iter().filter(|record| record.value != claim.value) {
-            verdict.findings.push(Finding::Different { claim: claim.clone(), held: record.clone() });
+        for record in records.into_iter().filter(|record| !claim.values.contains(&record.value)) {
+            let (claim, held) = (claim.clone(), record.clone());
+            verdict.findings.push(match claim.older.contains(&held.value) {
+                true => Finding::Stale { claim, held },
+                false => Finding::Different { claim, held },
+            });
         }
     }
     for (name, records) in records {
@@ -132,7 +158,7 @@ pub fn check(place: &str, claims: &[Claim], held: &[Held]) -> Verdict {
 }
 
 impl Verdict {
-    /// Whether nothing is lost, doubled, unexpected or different.
+    /// Whether nothing is lost, doubled, unexpected, stale or different.
     pub fn is_good(&self) -> bool {
         self.findings.is_empty()
     }
@@ -148,10 +174,12 @@ impl fmt::Display for Verdict {
         let lost = self.count(|finding| matches!(finding, Finding::Lost(_)));
         let duplicated = self.count(|finding| matches!(finding, Finding::Duplicated { .. }));
         let unexpected = self.count(|finding| matches!(finding, Finding::Unexpected(_)));
+        let stale = self.count(|finding| matches!(finding, Finding::Stale { .. }));
         let different = self.count(|finding| matches!(finding, Finding::Different { .. }));
         write!(
             f,
-            "{}: {} accepted, {} there; {lost} lost, {duplicated} duplicated, {unexpected} unexpected, {different} different, {} recovered",
+            "{}: {} accepted, {} there; {lost} lost, {duplicated} duplicated, {unexpected} unexpected, {stale} stale, {different} \
+             different, {} recovered",
             self.place,
             self.accepted,
             self.held,
@@ -170,6 +198,7 @@ impl fmt::Display for Finding {
             }
             Self::Duplicated { name, ids, claim: None } => write!(f, "duplicated: {name} as {}", ids.join(", ")),
             Self::Unexpected(held) => write!(f, "unexpected: {} as {} ({})", held.name, held.id, held.value),
+            Self::Stale { claim, held } => write!(f, "stale: {} holds `{}`; {claim}", held.id, held.value),
             Self::Different { claim, held } => write!(f, "different: {} holds `{}`; {claim}", held.id, held.value),
         }
     }
@@ -177,19 +206,24 @@ impl fmt::Display for Finding {
 
 impl fmt::Display for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let list =
+            |names: &BTreeSet<String>, between| names.iter().map(String::as_str).collect::<Vec<_>>().join(between);
         let accepted = if self.accepted { "accepted" } else { "not accepted" };
         write!(
             f,
             "{} `{}`, {accepted} in {} tries, told by {}",
             self.name,
-            self.value,
+            list(&self.values, "` or `"),
             self.attempts,
-            list(&self.events)
+            list(&self.events, ", ")
         )?;
         match self.during.is_empty() {
-            true => write!(f, ", while no fault was on"),
-            false => write!(f, ", during: {}", list(&self.during)),
+            true => write!(f, ", while no fault was on")?,
+            false => write!(f, ", during: {}", list(&self.during, ", "))?,
+        }
+        match self.soon_after.is_empty() {
+            true => Ok(()),
+            false => write!(f, ", soon followed by: {}", self.soon_after.join(", ")),
         }
     }
 }

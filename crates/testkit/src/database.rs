@@ -4,6 +4,8 @@
 //! of it. The template is made under another name and renamed when it is whole: a process killed while making it leaves
 //! nothing that looks finished. An advisory lock lets one process make it while the others wait.
 
+use std::path::Path;
+
 use local_stack::{Postgres, Scratch};
 use migrations::{ROLES, ROLES_SQL, migrator};
 use sha2::{Digest as _, Sha256};
@@ -99,8 +101,21 @@ impl PrivateDatabase {
     /// # Panics
     /// When it does not start.
     pub async fn start() -> Self {
-        let (binaries, scratch) = (binaries(), scratch());
-        let postgres = start_postgres(&binaries, &scratch).await;
+        let scratch = scratch();
+        let folder = scratch.path().to_owned();
+        Self::make(&folder, scratch).await
+    }
+
+    /// The same with its data in `folder`.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_in(folder: &Path) -> Self {
+        Self::make(folder, scratch()).await
+    }
+
+    async fn make(folder: &Path, scratch: Scratch) -> Self {
+        let postgres = start_postgres(&binaries(), folder, &scratch).await;
         let admin_url = postgres.admin_url();
         let admin: PgConnectOptions = admin_url.parse().expect("our own URL");
         let password = password_of(&admin_url);

@@ -3,7 +3,7 @@
 //! The line of a try is written before it is sent, and the line of its answer once it has come: a run that ends in between leaves a try
 //! without an answer, which may or may not have been accepted. [`History::claims`] reads from it what must be there in the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -80,6 +80,8 @@ pub struct SentEvent {
     pub object: String,
     /// What must be kept of it, as `1099 usd`; empty where only its being there counts.
     pub value: String,
+    /// When the sender says that it happened, in Unix seconds: of two events of one object the newer one counts.
+    pub created: i64,
 }
 
 /// Writes a history.
@@ -89,6 +91,7 @@ pub struct History {
     begun: Instant,
     attempts: AtomicU64,
     accepted: AtomicU64,
+    refused: AtomicU64,
     file: Mutex<File>,
 }
 
@@ -104,6 +107,7 @@ impl History {
             begun: Instant::now(),
             attempts: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             file: Mutex::new(file),
         }
     }
@@ -123,6 +127,11 @@ impl History {
         self.accepted.load(Ordering::Relaxed)
     }
 
+    /// Tries so far that were answered otherwise, or not at all.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
     /// Writes down that an event is about to be sent; answers the try's number.
     pub fn sent(&self, event: SentEvent) -> u64 {
         let attempt = self.attempts.fetch_add(1, Ordering::Relaxed) + 1;
@@ -133,9 +142,14 @@ impl History {
     /// Writes down how a try was answered.
     pub fn answered(&self, attempt: u64, status: u16, duplicate: Option<bool>) {
         self.write(What::Answered { attempt, status, duplicate });
-        if (200..300).contains(&status) {
-            self.accepted.fetch_add(1, Ordering::Relaxed);
-        }
+        let count = if (200..300).contains(&status) { &self.accepted } else { &self.refused };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Writes down that a try got no answer, and what the client saw.
+    pub fn unanswered(&self, attempt: u64, error: String) {
+        self.write(What::Unanswered { attempt, error });
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Writes a line. It is with the kernel when this returns, so only a crash of the machine loses it.
@@ -179,42 +193,90 @@ pub fn read(path: &Path) -> Vec<Entry> {
 }
 
 /// What is claimed of each thing that was sent, under the name and with the value that `of` gives an event; events without are left out. What
-/// was answered 2xx at least once is accepted.
+/// was answered 2xx at least once is accepted; of several events the newest accepted one says what must be there.
 pub fn claims(entries: &[Entry], of: impl Fn(&SentEvent) -> Option<(String, String)>) -> Vec<Claim> {
-    let mut claims: BTreeMap<String, Claim> = BTreeMap::new();
-    let mut names: BTreeMap<u64, String> = BTreeMap::new();
-    let mut faults: Vec<&str> = Vec::new();
+    let mut things: BTreeMap<String, Thing> = BTreeMap::new();
+    let mut tries: BTreeMap<u64, (String, String)> = BTreeMap::new();
+    let mut on: Vec<&str> = Vec::new();
+    let mut begun: Vec<&str> = Vec::new();
     for entry in entries {
-        match &entry.what {
-            What::Run { .. } => {}
-            What::FaultBegun { fault } => faults.push(fault),
+        let attempt = match &entry.what {
+            What::Run { .. } => continue,
+            What::FaultBegun { fault } => {
+                on.push(fault);
+                begun.push(fault);
+                continue;
+            }
             What::FaultEnded { fault } => {
-                if let Some(place) = faults.iter().position(|on| on == fault) {
-                    faults.remove(place);
+                if let Some(place) = on.iter().position(|other| other == fault) {
+                    on.remove(place);
                 }
+                continue;
             }
             What::Sent { attempt, event } => {
                 let Some((name, value)) = of(event) else { continue };
-                names.insert(*attempt, name.clone());
-                let claim = claims.entry(name.clone()).or_insert_with(|| Claim::new(name, value));
-                claim.events.insert(event.id.clone());
-                claim.attempts += 1;
-                note(claim, &faults);
+                tries.insert(*attempt, (name.clone(), event.id.clone()));
+                let thing = things.entry(name).or_default();
+                let told = Told { created: event.created, value, accepted: false };
+                thing.told.entry(event.id.clone()).or_insert(told);
+                thing.attempts += 1;
+                attempt
             }
-            What::Answered { attempt, status, .. } => {
-                let Some(claim) = names.get(attempt).and_then(|name| claims.get_mut(name)) else { continue };
-                claim.accepted |= (200..300).contains(status);
-                note(claim, &faults);
-            }
-            What::Unanswered { attempt, .. } => {
-                let Some(claim) = names.get(attempt).and_then(|name| claims.get_mut(name)) else { continue };
-                note(claim, &faults);
-            }
+            What::Answered { attempt, .. } | What::Unanswered { attempt, .. } => attempt,
+        };
+        let Some((name, event)) = tries.get(attempt) else { continue };
+        let Some(thing) = things.get_mut(name) else { continue };
+        if let (What::Answered { status: 200..=299, .. }, Some(told)) = (&entry.what, thing.told.get_mut(event)) {
+            told.accepted = true;
         }
+        thing.during.extend(on.iter().map(|fault| (*fault).to_owned()));
+        thing.faults_before = begun.len();
     }
-    claims.into_values().collect()
+    things.into_iter().map(|(name, thing)| thing.into_claim(name, &begun)).collect()
 }
 
-fn note(claim: &mut Claim, faults: &[&str]) {
-    claim.during.extend(faults.iter().map(|fault| (*fault).to_owned()));
+/// How many of the faults that came next are named.
+const SOON_AFTER: usize = 3;
+
+/// What was sent of one thing.
+#[derive(Default)]
+struct Thing {
+    /// By event.
+    told: BTreeMap<String, Told>,
+    attempts: u64,
+    during: BTreeSet<String>,
+    /// Faults that had begun when it was last heard of.
+    faults_before: usize,
+}
+
+struct Told {
+    created: i64,
+    value: String,
+    accepted: bool,
+}
+
+impl Thing {
+    fn into_claim(self, name: String, begun: &[&str]) -> Claim {
+        let newest = self.told.values().filter(|told| told.accepted).map(|told| told.created).max();
+        let may_count = |told: &Told| match newest {
+            // of the same second, each may be the newer one
+            Some(newest) => told.created > newest || (told.created == newest && told.accepted),
+            None => true,
+        };
+        Claim {
+            name,
+            accepted: newest.is_some(),
+            values: self.told.values().filter(|told| may_count(told)).map(|told| told.value.clone()).collect(),
+            older: self.told.values().filter(|told| !may_count(told)).map(|told| told.value.clone()).collect(),
+            events: self.told.into_keys().collect(),
+            attempts: self.attempts,
+            during: self.during,
+            soon_after: begun
+                .iter()
+                .skip(self.faults_before)
+                .take(SOON_AFTER)
+                .map(|fault| (*fault).to_owned())
+                .collect(),
+        }
+    }
 }

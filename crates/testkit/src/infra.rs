@@ -1,6 +1,7 @@
 //! The servers that all tests of a run share: those that the run's environment names, else this process's own.
 
 use std::env::var;
+use std::path::Path;
 
 use local_stack::binaries::Binaries;
 use local_stack::nats::url;
@@ -50,17 +51,18 @@ pub(crate) fn scratch() -> Scratch {
 
 async fn own() -> Infra {
     let (binaries, scratch) = (binaries(), scratch());
-    let postgres = start_postgres(&binaries, &scratch).await;
+    let postgres = start_postgres(&binaries, scratch.path(), &scratch).await;
     let passwords = passwords();
-    let nats = start_nats(&binaries, &scratch, server_config(&passwords)).await;
+    let nats = start_nats(&binaries, scratch.path(), &scratch, server_config(&passwords)).await;
     let password = passwords.get(ADMIN).map(String::as_str).unwrap_or_default();
     let (pg_admin_url, nats_url) = (postgres.admin_url(), url(ADMIN, password, nats.port()));
     Infra { pg_admin_url, nats_url, _own: Some((postgres, nats, scratch)) }
 }
 
-pub(crate) async fn start_postgres(binaries: &Binaries, scratch: &Scratch) -> Postgres {
+/// A server with its data in `folder` and its log in `scratch`.
+pub(crate) async fn start_postgres(binaries: &Binaries, folder: &Path, scratch: &Scratch) -> Postgres {
     let options = PostgresOptions {
-        dir: scratch.join("postgres"),
+        dir: folder.join("postgres"),
         log: scratch.join("postgres.log"),
         port: None,
         password: random_password(),
@@ -68,8 +70,9 @@ pub(crate) async fn start_postgres(binaries: &Binaries, scratch: &Scratch) -> Po
     Postgres::start(binaries, options).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
-pub(crate) async fn start_nats(binaries: &Binaries, scratch: &Scratch, users: String) -> Nats {
+/// A broker with its data in `folder` and its log in `scratch`.
+pub(crate) async fn start_nats(binaries: &Binaries, folder: &Path, scratch: &Scratch, users: String) -> Nats {
     let options =
-        NatsOptions { dir: scratch.join("nats"), log: scratch.join("nats.log"), port: None, monitor_port: None, users };
+        NatsOptions { dir: folder.join("nats"), log: scratch.join("nats.log"), port: None, monitor_port: None, users };
     Nats::start(binaries, options).await.unwrap_or_else(|error| panic!("{error}"))
 }

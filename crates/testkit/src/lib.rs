@@ -6,14 +6,15 @@
 //! `PG_BIN` and `NATS_SERVER` or `.local/tools`, which `./justw` fetches. A test never shares a database or a subject
 //! with another one.
 //!
-//! For breaking things on purpose there are [`faults`] and their schedule, [`proxy`] for the network, [`recorder`] and [`history`] for what was
-//! sent and answered, and [`checker`] for what became of it.
+//! For breaking things on purpose there are [`faults`] and their schedule, [`proxy`] for the network, [`disk`] for power cuts, [`recorder`] and
+//! [`history`] for what was sent and answered, and [`checker`] for what became of it.
 //!
 //! What fails here is no finding about the product, so it panics with words on what to do.
 
 mod broker;
 pub mod checker;
 mod database;
+pub mod disk;
 pub mod faults;
 pub mod history;
 mod infra;

@@ -2,8 +2,8 @@
 //! machine's own.
 //!
 //! It runs as tasks of the test and ends with the value. Settings ([`Link`]) hold for every connection, also for those that were there
-//! before, from the moment they are set. A byte stream can't miss bytes in its middle: a connection that lost some is reset once the link is
-//! well again, as a router that forgot it would.
+//! before, from the moment they are set. A byte stream can't miss bytes in its middle: a connection that lost some is reset by the next that
+//! come the same way once the link is well again, as a router that forgot it would. Until then both sides believe in it.
 
 mod link;
 mod pump;
@@ -46,6 +46,7 @@ struct Counts {
     to_server: AtomicU64,
     to_client: AtomicU64,
     lost: AtomicU64,
+    held: AtomicU64,
 }
 
 /// What a proxy has seen so far.
@@ -63,6 +64,8 @@ pub struct ProxyCounts {
     pub to_client: u64,
     /// Bytes that it threw away.
     pub lost: u64,
+    /// Bytes that it held back until the link was well.
+    pub held: u64,
 }
 
 impl Proxy {
@@ -100,7 +103,7 @@ impl Proxy {
         self.link.send_modify(|setting| *setting = Setting { version: setting.version + 1, link });
     }
 
-    /// From now on the link is well. What was held goes on; what lost bytes is reset.
+    /// From now on the link is well. What was held goes on; what lost bytes is reset by the next ones.
     pub fn heal(&self) {
         self.set(Link::default());
     }
@@ -120,6 +123,7 @@ impl Proxy {
             to_server: read(&self.counts.to_server),
             to_client: read(&self.counts.to_client),
             lost: read(&self.counts.lost),
+            held: read(&self.counts.held),
         }
     }
 }
@@ -172,8 +176,8 @@ async fn connection(
     let ended = {
         let (mut from_client, mut to_client) = client.split();
         let (mut from_server, mut to_server) = server.split();
-        let up = Pump { link: link.clone(), of: |link| link.to_server, passed: &counts.to_server, lost: &counts.lost };
-        let down = Pump { link, of: |link| link.to_client, passed: &counts.to_client, lost: &counts.lost };
+        let up = Pump { link: link.clone(), of: |link| link.to_server, passed: &counts.to_server, counts: &counts };
+        let down = Pump { link, of: |link| link.to_client, passed: &counts.to_client, counts: &counts };
         // An end in order leaves the other direction running; a broken one takes it along.
         let both = async {
             tokio::try_join!(up.run(&mut from_client, &mut to_server), down.run(&mut from_server, &mut to_client))

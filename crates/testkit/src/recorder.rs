@@ -11,7 +11,7 @@ use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde::Deserialize;
 
-use crate::history::{History, SentEvent, What};
+use crate::history::{History, SentEvent};
 
 /// A receiver that does not answer for so long has not answered.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -98,7 +98,7 @@ async fn pass(request: HttpRequest, body: web::Bytes, passing: web::Data<Passing
             }
             Err(error) => {
                 let error = chain(&error);
-                passing.history.write(What::Unanswered { attempt, error: error.clone() });
+                passing.history.unanswered(attempt, error.clone());
                 HttpResponse::BadGateway().body(error)
             }
         }
@@ -106,13 +106,15 @@ async fn pass(request: HttpRequest, body: web::Bytes, passing: web::Data<Passing
     tried.await.unwrap_or_else(|_| HttpResponse::InternalServerError().finish())
 }
 
-/// What is kept of a Stripe event: for a payment its amount in Stripe's units and currency.
+/// What is kept of a Stripe event: of a payment its amount in Stripe's units, currency and customer, as `1099 usd cus_1`; of a customer name
+/// and e-mail.
 pub fn stripe_event(body: &[u8]) -> Option<SentEvent> {
     #[derive(Deserialize)]
     struct Event {
         id: String,
         #[serde(rename = "type")]
         kind: String,
+        created: i64,
         data: Data,
     }
     #[derive(Deserialize)]
@@ -124,13 +126,24 @@ pub fn stripe_event(body: &[u8]) -> Option<SentEvent> {
         id: String,
         amount: Option<i64>,
         currency: Option<String>,
+        customer: Option<String>,
+        name: Option<String>,
+        email: Option<String>,
     }
-    let Event { id, kind, data: Data { object } } = serde_json::from_slice(body).ok()?;
-    let value = match (object.amount, object.currency) {
-        (Some(amount), Some(currency)) => format!("{amount} {currency}"),
-        _ => String::new(),
+    let Event { id, kind, created, data: Data { object } } = serde_json::from_slice(body).ok()?;
+    let value = match (object.amount, object.currency, object.customer) {
+        (Some(amount), Some(currency), Some(customer)) => format!("{amount} {currency} {customer}"),
+        _ => person(object.name.as_deref(), object.email.as_deref()),
     };
-    Some(SentEvent { id, kind, object: object.id, value })
+    Some(SentEvent { id, kind, object: object.id, value, created })
+}
+
+/// How a customer's name and e-mail are written down; empty without either.
+pub fn person(name: Option<&str>, email: Option<&str>) -> String {
+    match (name, email) {
+        (None, None) => String::new(),
+        (name, email) => format!("{} <{}>", name.unwrap_or_default(), email.unwrap_or_default()),
+    }
 }
 
 fn duplicate(answer: &[u8]) -> Option<bool> {

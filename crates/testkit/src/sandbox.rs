@@ -10,9 +10,11 @@ use crate::eventually_some;
 
 mod fault;
 mod stripe;
+mod webhooks;
 
 pub use fault::{Fault, FaultAction, FaultBody, RetryAfter};
 pub use stripe::{StripeLatency, StripeProgress, StripeSend};
+pub use webhooks::{ReleaseOrder, WebhookSend, WebhookSettings, WebhookTells, Webhooks};
 
 /// A running sandbox. Whatever goes wrong between the two is no finding about the product, so all of these panic.
 #[derive(Debug, Clone)]
@@ -38,6 +40,8 @@ pub struct Counters {
     pub pending_writes: u64,
     /// Faults that applied, by kind.
     pub faults: BTreeMap<String, u64>,
+    /// Calls of Stripe's API, by collection (`events`).
+    pub stripe_calls: BTreeMap<String, u64>,
     /// Answers that were an earlier one again.
     pub idempotent_replays: u64,
     /// Idempotency keys that are remembered.
@@ -84,6 +88,48 @@ pub enum Outage {
     Unavailable,
     /// Every connection is cut.
     Cut,
+}
+
+/// FlashERP's limits. None, by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Calls in one window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_window: Option<u64>,
+    /// How long a window is; a minute when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_ms: Option<u64>,
+    /// Calls of one day (UTC).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_day: Option<u64>,
+    /// The form of `Retry-After`.
+    pub retry_after: RetryAfterForm,
+    /// Whether `GET /health` counts and is refused, too.
+    pub health: bool,
+}
+
+/// The two forms of `Retry-After`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RetryAfterForm {
+    /// Seconds.
+    #[default]
+    Seconds,
+    /// An HTTP date.
+    Date,
+}
+
+/// Calls by time.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallRate {
+    /// Milliseconds of a bucket.
+    pub bucket_ms: u64,
+    /// The most calls of one bucket since the last reset.
+    pub most: u64,
+    /// Calls of each bucket, oldest first; the last one is not over.
+    pub calls: Vec<u64>,
 }
 
 impl Record {
@@ -143,7 +189,12 @@ impl Sandbox {
         format!("{}/v1", self.base)
     }
 
-    /// No records, keys, faults or counts; deliveries are cancelled.
+    /// Stripe's base URL, for `STRIPE_BASE_URL`.
+    pub fn stripe_url(&self) -> String {
+        format!("{}/stripe", self.base)
+    }
+
+    /// No records, keys, faults or counts; deliveries are cancelled, and Stripe's stories forgotten.
     pub async fn reset(&self) {
         self.call("POST", "/reset", None).await;
     }
@@ -154,9 +205,38 @@ impl Sandbox {
         self.call("PUT", "/latency", Some(body)).await;
     }
 
+    /// The same, and so many of a thousand calls take from `slow.0` to `slow.1` instead.
+    pub async fn set_latency_with_slow(
+        &self,
+        min: Duration,
+        max: Duration,
+        per_mille: u32,
+        slow: (Duration, Duration),
+    ) {
+        let slow = json!({ "perMille": per_mille, "minMs": millis(slow.0), "maxMs": millis(slow.1) });
+        let body = json!({ "minMs": millis(min), "maxMs": millis(max), "when": "before", "slow": slow });
+        self.call("PUT", "/latency", Some(body)).await;
+    }
+
     /// Begins or ends an outage.
     pub async fn set_outage(&self, outage: Outage) {
         self.call("PUT", "/outage", Some(json!({ "outage": outage }))).await;
+    }
+
+    /// Limits FlashERP's calls from now on.
+    pub async fn set_limits(&self, limits: &Limits) {
+        let limits = serde_json::to_value(limits).expect("limits serialise");
+        self.call("PUT", "/limits", Some(limits)).await;
+    }
+
+    /// How many calls came in each 100 ms of the last minute.
+    pub async fn rate(&self) -> CallRate {
+        read(&self.call("GET", "/rate", None).await)
+    }
+
+    /// Writes the snapshot file now.
+    pub async fn write_snapshot(&self) {
+        self.call("POST", "/snapshot", None).await;
     }
 
     /// What `/health` lists, and what works.
@@ -208,6 +288,11 @@ impl Sandbox {
         read::<Dump>(&self.call("GET", &format!("/records/{of}"), None).await).data
     }
 
+    /// Makes a record inside FlashERP, behind the client's back, by FlashERP's rules for POST.
+    pub async fn create_record(&self, of: &str, fields: Value) -> Record {
+        read(&self.call("POST", &format!("/records/{of}"), Some(fields)).await)
+    }
+
     /// Changes a record behind the client's back, by FlashERP's rules for PUT.
     pub async fn edit_record(&self, of: &str, id: &str, fields: Value) -> Record {
         read(&self.call("PUT", &format!("/records/{of}/{id}"), Some(fields)).await)
@@ -216,6 +301,46 @@ impl Sandbox {
     /// Takes a record away.
     pub async fn remove_record(&self, of: &str, id: &str) {
         self.call("DELETE", &format!("/records/{of}/{id}"), None).await;
+    }
+
+    /// How FlashERP's webhooks are sent from now on.
+    pub async fn set_webhooks(&self, settings: &WebhookSettings) {
+        let settings = serde_json::to_value(settings).expect("settings serialise");
+        self.call("PUT", "/webhooks", Some(settings)).await;
+    }
+
+    /// Sends one of FlashERP's webhooks and answers its event's id.
+    pub async fn send_webhook(&self, send: &WebhookSend) -> String {
+        #[derive(Deserialize)]
+        struct Sent {
+            id: String,
+        }
+        let send = serde_json::to_value(send).expect("an event serialises");
+        read::<Sent>(&self.call("POST", "/webhooks/send", Some(send)).await).id
+    }
+
+    /// Releases the webhooks that are held.
+    pub async fn release_webhooks(&self, order: ReleaseOrder) {
+        self.call("POST", "/webhooks/release", Some(json!({ "order": order }))).await;
+    }
+
+    /// Forgets the webhooks that wait or are held.
+    pub async fn drop_webhooks(&self) {
+        self.call("DELETE", "/webhooks/waiting", None).await;
+    }
+
+    /// How FlashERP's webhooks are doing.
+    pub async fn webhooks(&self) -> Webhooks {
+        read(&self.call("GET", "/webhooks", None).await)
+    }
+
+    /// Waits until no webhook waits, is held or under way.
+    ///
+    /// # Panics
+    /// When they have not within `limit`.
+    pub async fn wait_webhooks_idle(&self, limit: Duration) -> Webhooks {
+        let look = || async { Some(self.webhooks().await).filter(Webhooks::is_idle) };
+        eventually_some(limit, "FlashERP's webhooks are sent", look).await
     }
 
     /// Begins to send Stripe stories.
@@ -227,6 +352,20 @@ impl Sandbox {
     /// How far a send is.
     pub async fn stripe_progress(&self, id: u64) -> StripeProgress {
         read(&self.call("GET", &format!("/stripe/sends/{id}"), None).await)
+    }
+
+    /// Every object of a kind (`payment_intent`) that a send's stories end with, as Stripe's API renders them.
+    pub async fn stripe_objects(&self, id: u64, kind: &str) -> Vec<Value> {
+        #[derive(Deserialize)]
+        struct Dump {
+            data: Vec<Value>,
+        }
+        read::<Dump>(&self.call("GET", &format!("/stripe/sends/{id}/objects/{kind}"), None).await).data
+    }
+
+    /// What Stripe's API answers to the next `times` calls, or to all; `None` ends it.
+    pub async fn set_stripe_outage(&self, status: Option<u16>, times: Option<u64>) {
+        self.call("PUT", "/stripe/outage", Some(json!({ "status": status, "times": times }))).await;
     }
 
     /// Ends a send.

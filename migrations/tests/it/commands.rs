@@ -50,8 +50,7 @@ async fn a_claimed_event_is_passed_over_and_a_dead_claimers_is_free_at_once() {
     let ids: Vec<Uuid> = worker.fetch_all(claim).await.expect("free again").iter().map(|row| row.get(0)).collect();
     assert_eq!(ids.len(), 2);
 
-    let park =
-        "SELECT ingress.finish($1, ARRAY['parked', 'applied']::ingress.event_status[], ARRAY['k', NULL], $2, $2, $3)";
+    let park = "SELECT ingress.finish($1, ARRAY['parked', 'applied']::ingress.event_status[], ARRAY['k', NULL], $2, $2, $2, $3)";
     sqlx::query(park)
         .bind(&ids)
         .bind(vec![None::<String>; 2])

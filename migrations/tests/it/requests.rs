@@ -56,10 +56,10 @@ async fn what_flasherp_does_not_see_asks_for_nothing() {
         owner.execute(row).await.expect(row);
     }
     for change in [
-        "UPDATE upcoach.users SET updated_at = now(), stripe_versions = '{\"customer\": 1}'",
+        "UPDATE upcoach.users SET updated_at = now(), stripe_facts = '{\"customer\": 1}'",
         "UPDATE upcoach.transactions SET fee = 3, net = 97, updated_at = now()",
         "UPDATE upcoach.transactions SET amount = amount, status = status",
-        "UPDATE upcoach.subscriptions SET stripe_versions = '{\"subscription\": 1}'",
+        "UPDATE upcoach.subscriptions SET stripe_facts = '{\"subscription\": 1}'",
         "INSERT INTO upcoach.cost_entries (category, amount, currency, incurred_on) VALUES ('rent', 1, 'usd', '2026-11-23')",
     ] {
         assert_eq!(asked_after(&owner, change).await, 0, "{change}");

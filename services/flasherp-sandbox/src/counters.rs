@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use crate::api::Endpoint;
+use crate::{api::Endpoint, pace::Pace};
 
 const STATUSES: usize = 600;
 
@@ -23,7 +23,10 @@ pub struct Counters {
     in_flight: AtomicU64,
     max_in_flight: AtomicU64,
     pending_writes: Arc<AtomicU64>,
+    /// When calls came.
+    pub pace: Pace,
     faults: Mutex<BTreeMap<&'static str, u64>>,
+    stripe_calls: Mutex<BTreeMap<String, u64>>,
 }
 
 /// A call that is being answered; dropping it ends it.
@@ -53,6 +56,8 @@ pub struct Snapshot {
     pub pending_writes: u64,
     /// Faults that applied, by kind.
     pub faults: BTreeMap<&'static str, u64>,
+    /// Calls of Stripe's API, by collection (`events`).
+    pub stripe_calls: BTreeMap<String, u64>,
 }
 
 impl Default for Counters {
@@ -65,7 +70,9 @@ impl Default for Counters {
             in_flight: AtomicU64::new(0),
             max_in_flight: AtomicU64::new(0),
             pending_writes: Arc::default(),
+            pace: Pace::default(),
             faults: Mutex::default(),
+            stripe_calls: Mutex::default(),
         }
     }
 }
@@ -76,6 +83,7 @@ impl Counters {
         if let Some(calls) = self.calls.get(&endpoint) {
             calls.fetch_add(1, Relaxed);
         }
+        self.pace.call();
         let now = self.in_flight.fetch_add(1, Relaxed) + 1;
         self.max_in_flight.fetch_max(now, Relaxed);
         InFlight(&self.in_flight)
@@ -109,6 +117,15 @@ impl Counters {
         *self.faults.lock().unwrap_or_else(PoisonError::into_inner).entry(kind).or_default() += 1;
     }
 
+    /// Stripe's API was called. So many collections are counted apart; callers can't make it grow.
+    pub fn stripe_call(&self, collection: &str) {
+        const COLLECTIONS_MAX: usize = 50;
+        let mut calls = self.stripe_calls.lock().unwrap_or_else(PoisonError::into_inner);
+        if calls.len() < COLLECTIONS_MAX || calls.contains_key(collection) {
+            *calls.entry(collection.to_owned()).or_default() += 1;
+        }
+    }
+
     /// What they say now.
     pub fn snapshot(&self) -> Snapshot {
         let calls = self.calls.iter().map(|(endpoint, calls)| (endpoint.label(), calls.load(Relaxed)));
@@ -122,6 +139,7 @@ impl Counters {
             max_in_flight: self.max_in_flight.load(Relaxed),
             pending_writes: self.pending_writes.load(Relaxed),
             faults: self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            stripe_calls: self.stripe_calls.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 
@@ -131,8 +149,10 @@ impl Counters {
         for total in totals {
             total.store(0, Relaxed);
         }
+        self.pace.reset();
         self.max_in_flight.store(self.in_flight.load(Relaxed), Relaxed);
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.stripe_calls.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 

@@ -1,13 +1,24 @@
 //! All that one sandbox is, shared by its handlers. Each part guards itself.
 
 use std::sync::{
-    Mutex, PoisonError, RwLock,
+    Arc, Mutex, PoisonError, RwLock,
     atomic::{AtomicU8, Ordering},
 };
 
+use secrecy::SecretString;
+
 use crate::{
-    api::Credentials, capability::Capabilities, clock::Clock, config::Config, counters::Counters,
-    misbehaviour::Misbehaviour, store::Store, stripe::Sends,
+    api::Credentials,
+    capability::Capabilities,
+    clock::Clock,
+    config::Config,
+    counters::Counters,
+    limits::{Limit, Limits},
+    misbehaviour::Misbehaviour,
+    snapshot::Snapshots,
+    store::Store,
+    stripe::{ApiOutage, Failing, Sends, api::History},
+    webhooks::{Settings, Webhooks},
 };
 
 /// A FlashERP, and a Stripe beside it.
@@ -16,7 +27,13 @@ pub struct Sandbox {
     /// FlashERP's records.
     pub store: Mutex<Store>,
     /// FlashERP's time.
-    pub clock: Clock,
+    pub clock: Arc<Clock>,
+    /// How much may be asked of FlashERP.
+    pub limits: Limits,
+    /// Where records are kept, if anywhere.
+    pub snapshots: Option<Snapshots>,
+    /// FlashERP's webhooks.
+    pub webhooks: Arc<Webhooks>,
     /// What it was told to do wrong.
     pub misbehaviour: Misbehaviour,
     /// What it counted.
@@ -25,26 +42,52 @@ pub struct Sandbox {
     pub credentials: Credentials,
     /// Stripe's deliveries.
     pub sends: Sends,
+    /// What has happened at Stripe.
+    pub history: History,
+    /// What callers of Stripe's API must send; nobody is let in without one.
+    pub stripe_api_key: Option<SecretString>,
+    /// What Stripe's API was told to do wrong.
+    pub stripe_outage: ApiOutage,
     capabilities: AtomicU8,
     capabilities_at_start: Capabilities,
     epoch: RwLock<u64>,
 }
 
 impl Sandbox {
-    /// An empty one. Must be called on the runtime that Stripe's deliveries are to run on.
+    /// An empty one. Must be called on the runtime that deliveries are to run on.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
-        let clock = Clock::default();
+        let clock = Arc::new(Clock::default());
+        let webhook_settings = Settings::new(config.webhook_target.clone(), config.webhook_secrets.clone());
+        let webhooks = Arc::new(Webhooks::new(webhook_settings, Arc::clone(&clock)));
+        webhooks.deliver()?;
         Ok(Self {
+            webhooks,
+            limits: Limits::default(),
+            snapshots: config.snapshot_file.clone().map(Snapshots::new),
+
             store: Mutex::new(Store::starting_at(clock.now_ms())),
             clock,
             misbehaviour: Misbehaviour::new(config.latency),
             counters: Counters::default(),
             credentials: config.credentials.clone(),
             sends: Sends::new(config.stripe_target.clone(), config.stripe_secret.clone())?,
+            history: History::default(),
+            stripe_api_key: config.stripe_api_key.clone(),
+            stripe_outage: ApiOutage::default(),
             capabilities: AtomicU8::new(config.capabilities.bits()),
             capabilities_at_start: config.capabilities,
             epoch: RwLock::new(0),
         })
+    }
+
+    /// Reads the snapshot, if there is one.
+    pub fn load_snapshot(&self) -> anyhow::Result<()> {
+        self.snapshots.as_ref().map_or(Ok(()), |snapshots| snapshots.load(self))
+    }
+
+    /// Writes the snapshot, if there is to be one and something has changed. Blocks.
+    pub fn write_snapshot(&self) -> anyhow::Result<()> {
+        self.snapshots.as_ref().map_or(Ok(()), |snapshots| snapshots.write(self))
     }
 
     /// What `/health` lists, and what works.
@@ -73,7 +116,11 @@ impl Sandbox {
         let mut epoch = self.epoch.write().unwrap_or_else(PoisonError::into_inner);
         *epoch += 1;
         self.sends.cancel_all();
+        self.history.clear();
+        self.webhooks.reset();
+        self.stripe_outage.set(Failing::default());
         self.misbehaviour.reset();
+        self.limits.set(Limit::default());
         self.set_capabilities(self.capabilities_at_start);
         self.clock.set_ahead_ms(0);
         self.store.lock().unwrap_or_else(PoisonError::into_inner).clear();

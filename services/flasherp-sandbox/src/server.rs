@@ -6,7 +6,7 @@ use actix_web::{App, HttpServer, dev::ServerHandle, web};
 use anyhow::Context as _;
 use tokio::task::JoinHandle;
 
-use crate::{config::Config, connection::Connection, routes, sandbox::Sandbox};
+use crate::{config::Config, connection::Connection, routes, sandbox::Sandbox, snapshot};
 
 /// Seconds that calls under way get at the end; a call that was told to hang must not hold up the stop.
 const STOP_WITHIN_SECS: u64 = 2;
@@ -23,6 +23,10 @@ pub struct Running {
 /// Starts a sandbox on `address` (port 0: any free one) with so many HTTP workers, on the current tokio runtime.
 pub fn start(address: SocketAddr, workers: usize, config: &Config) -> anyhow::Result<Running> {
     let sandbox = Arc::new(Sandbox::new(config)?);
+    sandbox.load_snapshot()?;
+    if sandbox.snapshots.is_some() {
+        snapshot::keep(&sandbox);
+    }
     let data = web::Data::from(Arc::clone(&sandbox));
     let server = HttpServer::new(move || App::new().app_data(data.clone()).configure(routes::configure))
         .on_connect(Connection::keep)
@@ -47,11 +51,12 @@ impl Running {
         &self.sandbox
     }
 
-    /// Stops listening, gives calls under way two seconds, ends Stripe's deliveries.
+    /// Stops listening, gives calls under way two seconds, ends Stripe's deliveries, writes the snapshot.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.sandbox.sends.cancel_all();
         self.handle.stop(true).await;
-        self.server.await?.context("the server broke off")
+        self.server.await?.context("the server broke off")?;
+        tokio::task::spawn_blocking(move || self.sandbox.write_snapshot()).await?
     }
 }
 

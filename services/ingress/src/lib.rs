@@ -8,22 +8,32 @@ mod admission;
 mod commit;
 mod config;
 mod endpoint;
+mod flasherp;
 mod handlers;
+mod last_used;
 mod routes;
 mod server;
+mod waiting;
 
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::dev::Server;
 use anyhow::Context as _;
 use events::traffic::Party;
-use events::{WebhookReceived, WebhookSource};
-use messaging::{Broker, BrokerOptions, Namespace};
+use events::{ConfigChanged, Event, WebhookReceived};
+use messaging::{Broker, BrokerOptions, Heard, Namespace};
 use secrecy::ExposeSecret as _;
+use service::config_watch::watch_config;
 use service::{Context, database};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use webhooks::signature::Keys;
+
+use endpoint::{Endpoint, Opened, Sender};
+use flasherp::{Flasherp, FlasherpConfig};
+use routes::Endpoints;
 
 pub use config::Config;
 
@@ -34,6 +44,8 @@ pub struct Ingress {
     address: SocketAddr,
     pool: sqlx::PgPool,
     broker: Broker,
+    /// What runs beside the server and ends with the shutdown.
+    aside: Vec<JoinHandle<()>>,
 }
 
 /// Runs the service until shutdown.
@@ -65,28 +77,46 @@ impl Ingress {
     async fn bind_with(context: Context, config: Config, stores: bool) -> anyhow::Result<Self> {
         let database = database::connect(&context, migrations::schema_version())?;
         let pool = database.get_postgres_connection_pool().clone();
-        let stripe = endpoint::Endpoint {
-            source: WebhookSource::Stripe,
-            rate_limit: config.stripe_rate_limit.map(admission::RateLimit::per_minute),
-            keys: Keys::new(config.stripe_secrets.iter().map(|secret| secret.expose_secret().as_bytes())),
-        };
-        if stripe.keys.is_empty() {
+        let stripe_keys = Keys::new(config.stripe_secrets.iter().map(|secret| secret.expose_secret().as_bytes()));
+        if stripe_keys.is_empty() {
             tracing::warn!("STRIPE_WEBHOOK_SECRET is not set: Stripe's webhooks are answered 503");
         }
+        let stripe = Endpoint {
+            rate_limit: config.stripe_rate_limit.map(admission::RateLimit::per_minute),
+            sender: Sender::Stripe(Opened::newest_first(stripe_keys)),
+        };
         let broker = connect_broker(&context).await?;
+        let (used, uses) = last_used::channel();
+        let stop = context.shutdown.clone();
+        let hurry = Arc::new(Notify::new());
+        let (watched, watching) = {
+            let (rows, keyring, secrets) = (pool.clone(), Arc::new(config.keyring), Arc::new(config.flasherp_secrets));
+            let load = move || {
+                let (rows, keyring, secrets) = (rows.clone(), Arc::clone(&keyring), Arc::clone(&secrets));
+                async move { FlasherpConfig::load(&rows, &keyring, &secrets).await }
+            };
+            watch_config(load, Arc::clone(&hurry), stop.clone())
+        };
+        let flasherp = Endpoint {
+            rate_limit: config.flasherp_rate_limit.map(admission::RateLimit::per_minute),
+            sender: Sender::Flasherp(Flasherp::new(watched, config.flasherp_disabled), used),
+        };
+        let aside = vec![
+            watching,
+            tokio::spawn(hear_config_changes(broker.clone(), hurry, stop.clone())),
+            tokio::spawn(last_used::note_uses(pool.clone(), uses, stop.clone())),
+            tokio::spawn(waiting::count_waiting(pool.clone(), stop)),
+        ];
         let hints = broker.hints().clone();
         let shared = server::Shared {
-            stripe: Arc::new(stripe),
+            endpoints: Endpoints { stripe: Arc::new(stripe), flasherp: Arc::new(flasherp) },
             trusted_proxies: config.trusted_proxies.into(),
             database: stores.then(|| pool.connect_options().as_ref().clone()),
-            announce: Arc::new(move || {
-                let hints = hints.clone();
-                Rc::new(move |source, ids| hints.publish(WebhookReceived { source, ids }))
-            }),
+            announce: Arc::new(move |source, ids| hints.publish(WebhookReceived { source, ids })),
         };
         let (server, address) = server::bind(&context, shared)?;
         context.listening(Some(address))?;
-        Ok(Self { context, server, address, pool, broker })
+        Ok(Self { context, server, address, pool, broker, aside })
     }
 
     /// Where it listens.
@@ -100,7 +130,7 @@ impl Ingress {
     /// # Errors
     /// The server fails.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { context, server, pool, broker, .. } = self;
+        let Self { context, server, pool, broker, aside, .. } = self;
         let handle = server.handle();
         let mut server = tokio::spawn(server);
         let readiness = tokio::spawn({
@@ -120,9 +150,18 @@ impl Ingress {
         }
         readiness.await.context("waiting for the schema panicked")?;
         let served = server.await.context("the HTTP server panicked")?.context("the HTTP server failed");
+        for task in aside {
+            task.await.context("a task beside the server panicked")?;
+        }
         broker.close().await;
         served
     }
+}
+
+/// `config.changed` only hurries what every second finds out anyway.
+async fn hear_config_changes(broker: Broker, hurry: Arc<Notify>, stop: CancellationToken) {
+    let on_heard = |_: Heard<Event<ConfigChanged>>| hurry.notify_one();
+    messaging::fanout::run(broker, on_heard, stop).await;
 }
 
 /// The broker, which may be away: then hints are dropped, and the worker's timer finds the rows.

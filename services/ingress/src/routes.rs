@@ -2,8 +2,8 @@
 //!
 //! | method and path | handler |
 //! |---|---|
-//! | `POST /api/webhooks/stripe` | [`receive`] |
-//! | `GET /api/webhooks/stripe/health` | [`health`] |
+//! | `POST /api/webhooks/stripe`, `POST /api/webhooks/flasherp` | [`receive`] |
+//! | `GET /api/webhooks/stripe/health`, `GET /api/webhooks/flasherp/health` | [`health`] |
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,13 +14,24 @@ use service::http::RequestScope;
 use crate::endpoint::Endpoint;
 use crate::handlers::{Worker, health, receive, wrong_method};
 
-pub(crate) fn configure(config: &mut web::ServiceConfig, worker: Rc<Worker>, stripe: Arc<Endpoint>) {
-    config.service(deliveries("/api/webhooks/stripe", &worker, &stripe)).service(
-        web::scope("")
-            .wrap(RequestScope)
-            .route("/api/webhooks/stripe/health", web::get().to(async || health(events::WebhookSource::Stripe)))
-            .default_service(web::to(async || HttpResponse::NotFound().finish())),
-    );
+pub(crate) fn configure(config: &mut web::ServiceConfig, worker: Rc<Worker>, endpoints: &Endpoints) {
+    config
+        .service(deliveries("/api/webhooks/stripe", &worker, &endpoints.stripe))
+        .service(deliveries("/api/webhooks/flasherp", &worker, &endpoints.flasherp))
+        .service(
+            web::scope("")
+                .wrap(RequestScope)
+                .route("/api/webhooks/stripe/health", web::get().to(async || health(events::WebhookSource::Stripe)))
+                .route("/api/webhooks/flasherp/health", web::get().to(async || health(events::WebhookSource::Flasherp)))
+                .default_service(web::to(async || HttpResponse::NotFound().finish())),
+        );
+}
+
+/// Who is let in, and how.
+#[derive(Clone)]
+pub(crate) struct Endpoints {
+    pub(crate) stripe: Arc<Endpoint>,
+    pub(crate) flasherp: Arc<Endpoint>,
 }
 
 fn deliveries(path: &'static str, worker: &Rc<Worker>, endpoint: &Arc<Endpoint>) -> actix_web::Resource {

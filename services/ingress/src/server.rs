@@ -1,4 +1,4 @@
-//! The HTTP server: a thread per worker, each with the routes and a committer of its own.
+//! The HTTP server: a thread per worker, each with the routes; all share the queue of the committer, which runs beside them.
 //!
 //! The webhooks stand beside the layers that every other service wraps around its routes: those cost several times what the check of a
 //! signature does, and would be paid for each of tens of thousands of deliveries a second. What they give (request id, error body, metrics)
@@ -19,9 +19,8 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::admission::BODY_DEADLINE;
 use crate::commit::{self, Announce, Bounds, Queue, Storage};
-use crate::endpoint::Endpoint;
 use crate::handlers::Worker;
-use crate::routes;
+use crate::routes::{self, Endpoints};
 
 /// A client has this long for a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,12 +30,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// What all of the server's threads share.
 #[derive(Clone)]
 pub(crate) struct Shared {
-    pub(crate) stripe: Arc<Endpoint>,
+    pub(crate) endpoints: Endpoints,
     pub(crate) trusted_proxies: Arc<[IpNet]>,
     /// `None` for the benchmark's limit alone: nothing is stored.
     pub(crate) database: Option<PgConnectOptions>,
-    /// Makes each thread's way to announce what it has stored.
-    pub(crate) announce: Arc<dyn Fn() -> Announce + Send + Sync>,
+    /// Told of what was stored.
+    pub(crate) announce: Announce,
 }
 
 /// Listens on `HTTP_ADDR`; connections wait until the server is run.
@@ -46,26 +45,26 @@ pub(crate) struct Shared {
 pub(crate) fn bind(context: &Context, shared: Shared) -> anyhow::Result<(Server, SocketAddr)> {
     let address = context.common.http_addr.context("this binary has no HTTP_ADDR")?;
     let traces_exported = context.common.otlp_endpoint.is_some();
+    let storage = match &shared.database {
+        Some(database) => {
+            let queue = Arc::new(Queue::new(Bounds::default()));
+            tokio::spawn(commit::run(Arc::clone(&queue), database.clone(), Arc::clone(&shared.announce)));
+            Storage::Commit(queue)
+        }
+        None => Storage::Nothing,
+    };
     let server = HttpServer::new(move || {
         // Once in each of the server's threads.
-        let storage = match &shared.database {
-            Some(database) => {
-                let queue = Rc::new(Queue::new(Bounds::default()));
-                actix_web::rt::spawn(commit::run(Rc::clone(&queue), database.clone(), (shared.announce)()));
-                Storage::Commit(queue)
-            }
-            None => Storage::Nothing,
-        };
         let worker = Worker {
             trusted_proxies: Arc::clone(&shared.trusted_proxies),
             traces_exported,
             body_deadline: BODY_DEADLINE,
-            storage,
+            storage: storage.clone(),
         };
-        let stripe = Arc::clone(&shared.stripe);
+        let endpoints = shared.endpoints.clone();
         App::new()
             .configure(configure_extractors)
-            .configure(move |config| routes::configure(config, Rc::new(worker), stripe))
+            .configure(move |config| routes::configure(config, Rc::new(worker), &endpoints))
     })
     .workers(context.common.http_workers)
     .client_request_timeout(HEAD_TIMEOUT)

@@ -1,10 +1,16 @@
 //! The worker's settings beyond those that every service has.
 
+use domain::gate::BreakerSettings;
+use std::collections::BTreeMap;
+
 use domain::retry::RetryPolicy;
+use domain::upcoach::Plan;
+use flasherp::GateSettings;
 use secrecy::ExposeSecret as _;
 use secrets::Keyring;
 use service::settings::{self, Env};
 
+use crate::inbound::Rules;
 use crate::outbound::{CallSettings, OutboundSettings};
 
 /// What a worker does.
@@ -25,10 +31,14 @@ pub struct Config {
     pub keyring: Keyring,
     /// How FlashERP is called.
     pub calls: CallSettings,
+    /// When it is not.
+    pub gate: GateSettings,
     /// How outbound works.
     pub outbound: OutboundSettings,
     /// `SYNC_APPLY_BATCH`.
     pub apply_batch: i32,
+    /// How Stripe's events are applied.
+    pub rules: Rules,
 }
 
 impl Config {
@@ -54,6 +64,7 @@ impl Config {
             );
         }
         let in_flight = env.usize(&settings::SYNC_MAX_IN_FLIGHT);
+        let max_per_second = env.u32(&settings::FLASHERP_MAX_RPS);
         Self {
             roles: Roles {
                 outbound: roles.iter().any(|role| role == "outbound"),
@@ -61,6 +72,13 @@ impl Config {
             },
             keyring,
             calls: CallSettings { timeout, allow_private: env.flag(&settings::ERP_ALLOW_PRIVATE_BASE_URL), in_flight },
+            gate: GateSettings {
+                breaker: BreakerSettings {
+                    failures: env.u32(&settings::CIRCUIT_FAILURES),
+                    reset: env.duration(&settings::CIRCUIT_RESET_SECS),
+                },
+                max_per_second,
+            },
             outbound: OutboundSettings {
                 policy: RetryPolicy {
                     base: env.duration(&settings::SYNC_RETRY_BASE_SECS),
@@ -68,10 +86,37 @@ impl Config {
                     settle: env.duration(&settings::FLASHERP_SETTLE_SECS),
                 },
                 lease,
-                in_hand: in_flight,
+                in_hand: in_hand(in_flight, max_per_second),
                 disabled_by_environment: env.opt_flag(&settings::FLASHERP_ENABLED) == Some(false),
             },
             apply_batch: i32::try_from(env.u32(&settings::SYNC_APPLY_BATCH)).unwrap_or(i32::MAX),
+            rules: Rules { plans: price_plans(env), production: env.flag(&settings::ERP_PRODUCTION) },
         }
     }
+}
+
+/// Under a low cap of requests fewer syncs are in hand than could be: one that waits for its turn longer than this gains nothing by being claimed.
+fn in_hand(in_flight: usize, max_per_second: u32) -> usize {
+    const SECONDS_OF_WORK: u32 = 10;
+    match max_per_second {
+        0 => in_flight,
+        cap => in_flight.min(usize::try_from(cap.saturating_mul(SECONDS_OF_WORK)).unwrap_or(in_flight)),
+    }
+}
+
+/// `STRIPE_PRICE_PLANS`: pairs such as `price_123=pro`.
+fn price_plans(env: &mut Env) -> BTreeMap<String, Plan> {
+    let mut plans = BTreeMap::new();
+    for pair in env.list(&settings::STRIPE_PRICE_PLANS) {
+        match pair.split_once('=').map(|(price, plan)| (price.trim(), plan.trim().parse::<Plan>())) {
+            Some((price, Ok(plan))) if !price.is_empty() => {
+                plans.insert(price.to_owned(), plan);
+            }
+            _ => env.mistake(
+                &settings::STRIPE_PRICE_PLANS,
+                format!("holds {pair:?}: write price=plan, the plan being free, basic, pro, team or enterprise"),
+            ),
+        }
+    }
+    plans
 }

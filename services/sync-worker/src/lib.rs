@@ -15,6 +15,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use events::traffic::Party;
 use events::{ConfigChanged, Event};
+use flasherp::SharedGate;
 use messaging::{Broker, BrokerOptions, Heard, Namespace, Outbox, Relay};
 use service::config_watch::watch_config;
 use service::{Context, database};
@@ -60,24 +61,31 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
     let relay_stop = CancellationToken::new();
     let relaying = tokio::spawn(relay.run(relay_stop.clone()));
 
-    let mut running = Vec::new();
-    if config.roles.inbound {
-        running.extend(Inbound::start(pool.clone(), &broker, config.apply_batch, Arc::clone(&stated), stop.clone()));
-    }
-    let outbound = if config.roles.outbound {
-        let (calls, keyring, rows) = (config.calls, Arc::new(config.keyring), pool.clone());
+    let gate = SharedGate::start(pool.clone(), config.gate, outbound::tell_of_circuit(Arc::clone(&stated)));
+    let hurry = Arc::new(Notify::new());
+    let (target, watching) = {
+        let (calls, keyring, rows, passed) = (config.calls, Arc::new(config.keyring), pool.clone(), gate.clone());
         let load = move || {
-            let (keyring, rows) = (Arc::clone(&keyring), rows.clone());
-            async move { Target::load(&rows, &keyring, calls).await }
+            let (keyring, rows, gate) = (Arc::clone(&keyring), rows.clone(), passed.clone());
+            async move { Target::load(&rows, &keyring, calls, &gate).await }
         };
-        let hurry = Arc::new(Notify::new());
-        running.push(tokio::spawn(hear_config_changes(broker.clone(), Arc::clone(&hurry), stop.clone())));
-        let (target, watching) = watch_config(load, hurry, stop.clone());
-        running.push(watching);
-        Some(Outbound::start(pool.clone(), &broker, config.outbound, target, Arc::clone(&stated), stop.clone()))
-    } else {
-        None
+        watch_config(load, Arc::clone(&hurry), stop.clone())
     };
+    let mut running = vec![watching, tokio::spawn(hear_config_changes(broker.clone(), hurry, stop.clone()))];
+    if config.roles.inbound {
+        running.extend(Inbound::start(
+            pool.clone(),
+            &broker,
+            config.apply_batch,
+            config.rules,
+            target.clone(),
+            Arc::clone(&stated),
+            stop.clone(),
+        ));
+    }
+    let outbound = config.roles.outbound.then(|| {
+        Outbound::start(pool.clone(), &broker, config.outbound, gate, target, Arc::clone(&stated), stop.clone())
+    });
     context.started();
 
     stop.cancelled().await;

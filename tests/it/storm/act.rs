@@ -1,32 +1,44 @@
-//! Carries out each fault, takes it back, and measures whether it was felt.
+//! Carries out each fault and takes it back.
 
 use std::time::Duration;
 
+use local_stack::wait;
 use rustix::process::Signal;
-use testkit::ProcessId;
-use testkit::faults::{Between, Fault, FlashErpFault, LinkFault, Process};
-use testkit::proxy::Link;
+use testkit::faults::{Between, Fault, FlashErpFault, LinkFault, Point, Process};
+use testkit::proxy::{Link, Proxy};
 use testkit::sandbox::{Fault as SandboxFault, FaultAction, FaultBody, Outage, RetryAfter};
+use testkit::{ProcessId, Service};
 
-use super::matrix::Measure;
 use super::stage::Stage;
 
 /// The share of calls that FlashERP's faults hit.
 const RATE: f64 = 0.3;
+/// Bytes that a connection passes before it is cut: less than one webhook, one batch or a few records.
+const CUT_AFTER: u64 = 600;
+/// The pass of a point at which a process dies.
+const FATAL_PASS: u64 = 2;
+/// How long is waited for a worker to have something in its hands before it is hit.
+const WORK_WITHIN: Duration = Duration::from_secs(2);
 
 impl Stage {
     /// It begins.
     pub(super) async fn begin(&mut self, fault: Fault) {
+        if matches!(fault.process(), Some(Process::Worker | Process::SecondWorker)) {
+            // A worker that has nothing to do is hit all the same.
+            let _idle = wait::until(WORK_WITHIN, "work", || async { self.in_hand().await > 0 }).await;
+        }
         match fault {
             Fault::Killed(process) => self.kill(process).await,
             Fault::Frozen(process) => self.signal(process, Signal::STOP),
             Fault::Restarted(process) => self.stop(process).await,
+            Fault::Dies(point) => self.order_death(point).await,
             Fault::BrokerStorageDeleted => {
                 self.kill(Process::Broker).await;
                 self.broker.nats.delete_storage().expect("a broker that is away can be robbed");
             }
             Fault::Link(between, fault) => self.disturb(between, fault),
             Fault::FlashErp(fault) => self.misbehave(fault).await,
+            Fault::PowerCut => self.cut_power(),
         }
     }
 
@@ -35,46 +47,19 @@ impl Stage {
         match fault {
             Fault::Killed(process) | Fault::Restarted(process) => self.start_again(process).await,
             Fault::Frozen(process) => self.signal(process, Signal::CONT),
+            Fault::Dies(point) => self.after_death(point).await,
             Fault::BrokerStorageDeleted => self.start_again(Process::Broker).await,
             Fault::Link(between, _) => self.proxy(between).heal(),
             Fault::FlashErp(_) => {
                 self.sandbox.clear_faults().await;
                 self.sandbox.set_outage(Outage::Off).await;
             }
+            Fault::PowerCut => self.return_power().await,
         }
     }
 
-    /// What of a fault can be counted so far.
-    pub(super) async fn measure(&self, fault: Fault) -> Measure {
-        let felt = match fault {
-            Fault::Killed(_) | Fault::Frozen(_) | Fault::Restarted(_) | Fault::BrokerStorageDeleted => None,
-            Fault::Link(between, fault) => {
-                let counts = self.proxy(between).counts();
-                Some(match fault {
-                    LinkFault::Delayed | LinkFault::Held | LinkFault::Slow => {
-                        (counts.to_server + counts.to_client, "bytes passed")
-                    }
-                    LinkFault::Dropped | LinkFault::DeafServer | LinkFault::DeafClient => (counts.lost, "bytes lost"),
-                    LinkFault::Reset | LinkFault::Refused | LinkFault::CutToServer | LinkFault::CutToClient => {
-                        (counts.reset, "connections reset")
-                    }
-                })
-            }
-            Fault::FlashErp(fault) => {
-                let counters = self.sandbox.counters().await;
-                Some(match fault {
-                    FlashErpFault::Outage => {
-                        (counters.answers.get(&503).copied().unwrap_or_default(), "calls answered 503")
-                    }
-                    FlashErpFault::Gone => (counters.cuts, "calls cut"),
-                    _ => (counters.faults.values().sum(), "calls hit"),
-                })
-            }
-        };
-        Measure { attempts: self.history.attempts(), accepted: self.history.accepted(), felt }
-    }
-
-    async fn kill(&mut self, process: Process) {
+    pub(super) async fn kill(&mut self, process: Process) {
+        assert!(self.is_running(process), "{process} does not run");
         let killed = match process {
             Process::Database => self.database.postgres.kill().await,
             Process::Broker => self.broker.nats.kill().await,
@@ -84,15 +69,16 @@ impl Stage {
     }
 
     async fn stop(&mut self, process: Process) {
+        assert!(self.is_running(process), "{process} does not run");
         let stopped = match process {
-            Process::Database => self.database.postgres.stop().await,
-            Process::Broker => self.broker.nats.stop().await,
-            _ => self.service(process).stop().await.map(drop),
+            Process::Database => self.database.postgres.stop().await.map(|()| String::new()),
+            Process::Broker => self.broker.nats.stop().await.map(|()| String::new()),
+            _ => self.service(process).stop().await,
         };
         stopped.unwrap_or_else(|error| panic!("{process} can't be stopped: {error}"));
     }
 
-    async fn start_again(&mut self, process: Process) {
+    pub(super) async fn start_again(&mut self, process: Process) {
         let started = match process {
             Process::Database => self.database.postgres.restart().await,
             Process::Broker => self.broker.nats.restart().await,
@@ -101,23 +87,68 @@ impl Stage {
         started.unwrap_or_else(|error| panic!("{process} does not start again: {error}"));
     }
 
+    /// Its service is killed and comes back with the order.
+    async fn order_death(&mut self, point: Point) {
+        self.kill(point.process).await;
+        let order = format!("{}:{FATAL_PASS}", point.name);
+        let options = self.options.get(&point.process).expect("it was started").clone().env("ERP_FAILPOINT", order);
+        match Service::start(options).await {
+            Ok(service) => *self.service(point.process) = service,
+            // It had work at once, and died of it before it was seen to listen.
+            Err(_) if self.has_died_at(point) => {}
+            Err(error) => panic!("{} does not start with a failpoint: {error}", point.process),
+        }
+    }
+
+    /// It comes back in health, be it that it never came to the point.
+    async fn after_death(&mut self, point: Point) {
+        if !self.is_running(point.process) {
+            assert!(self.has_died_at(point), "{} ended otherwise than at {}", point.process, point.name);
+            *self.deaths.entry(point).or_default() += 1;
+        }
+        let options = self.options.get(&point.process).expect("it was started").clone();
+        let service = self.service(point.process);
+        service.kill().await.unwrap_or_else(|error| panic!("{} can't be killed: {error}", point.process));
+        match Service::start(options).await {
+            Ok(started) => *service = started,
+            Err(error) => panic!("{} does not start again: {error}", point.process),
+        }
+    }
+
+    /// Whether the last words in its log are those of this death.
+    fn has_died_at(&self, point: Point) -> bool {
+        let log = &self.options.get(&point.process).expect("it was started").log;
+        let words = std::fs::read_to_string(log).unwrap_or_default();
+        let last = words.lines().rev().take(5).collect::<Vec<_>>().join("\n");
+        last.contains(&format!("failpoint {}: the process dies here", point.name))
+    }
+
     fn signal(&self, process: Process, signal: Signal) {
-        let processes: Vec<ProcessId> = match process {
-            Process::Database => self.database.postgres.process().into_iter().flat_map(family).collect(),
-            Process::Broker => self.broker.nats.process().into_iter().collect(),
-            _ => self.services.get(&process).and_then(testkit::Service::process).into_iter().collect(),
-        };
+        let processes = self.processes(process);
         assert!(!processes.is_empty(), "{process} does not run");
         for process in processes {
             process.signal(signal);
         }
     }
 
-    fn service(&mut self, process: Process) -> &mut testkit::Service {
+    pub(super) fn is_running(&self, process: Process) -> bool {
+        !self.processes(process).is_empty()
+    }
+
+    /// Its processes; none when it does not run.
+    pub(super) fn processes(&self, process: Process) -> Vec<ProcessId> {
+        match process {
+            Process::Database => self.database.postgres.process().into_iter().flat_map(family).collect(),
+            Process::Broker => self.broker.nats.process().into_iter().collect(),
+            _ => self.services.get(&process).and_then(Service::process).into_iter().collect(),
+        }
+    }
+
+    pub(super) fn service(&mut self, process: Process) -> &mut Service {
         self.services.get_mut(&process).unwrap_or_else(|| panic!("{process} is no service"))
     }
 
-    fn proxy(&self, between: Between) -> &testkit::proxy::Proxy {
+    pub(super) fn proxy(&self, between: Between) -> &Proxy {
         self.proxies.get(&between).unwrap_or_else(|| panic!("there is no proxy for {between}"))
     }
 
@@ -135,8 +166,8 @@ impl Stage {
                 proxy.reset();
             }
             LinkFault::Slow => proxy.set(Link::slow(20_000)),
-            LinkFault::CutToServer => proxy.set(Link::cut_after_to_server(3_000)),
-            LinkFault::CutToClient => proxy.set(Link::cut_after_to_client(3_000)),
+            LinkFault::CutToServer => proxy.set(Link::cut_after_to_server(CUT_AFTER)),
+            LinkFault::CutToClient => proxy.set(Link::cut_after_to_client(CUT_AFTER)),
         }
     }
 

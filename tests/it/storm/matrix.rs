@@ -5,14 +5,7 @@ use std::fmt;
 
 use testkit::faults::Fault;
 
-/// Counts at one moment.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Measure {
-    pub(super) attempts: u64,
-    pub(super) accepted: u64,
-    /// What the fault itself leaves to count, and its unit.
-    pub(super) felt: Option<(u64, &'static str)>,
-}
+use super::measure::Measure;
 
 /// A row for each fault.
 #[derive(Debug, Default)]
@@ -24,39 +17,40 @@ pub(crate) struct Matrix {
 struct Row {
     times: u64,
     attempts: u64,
-    not_accepted: u64,
+    refused: u64,
+    in_hand: u64,
     felt: u64,
     unit: &'static str,
 }
 
 impl Matrix {
-    /// A fault was on between two measures.
-    pub(super) fn add(&mut self, fault: Fault, before: Measure, after: Measure) {
+    /// A fault was on between two measures; so many syncs were in the workers' hands when it began.
+    pub(super) fn add(&mut self, fault: Fault, in_hand: u64, before: Measure, after: Measure) {
         let row = self.rows.entry(fault).or_default();
-        let attempts = after.attempts - before.attempts;
         row.times += 1;
-        row.attempts += attempts;
-        row.not_accepted += attempts.saturating_sub(after.accepted - before.accepted);
-        if let (Some((before, _)), Some((after, unit))) = (before.felt, after.felt) {
-            row.felt += after.saturating_sub(before);
-            row.unit = unit;
-        }
+        row.attempts += after.attempts - before.attempts;
+        row.refused += after.refused - before.refused;
+        row.in_hand += in_hand;
+        row.felt += after.felt.saturating_sub(before.felt);
+        row.unit = after.unit;
     }
 
-    /// The faults that came.
-    pub(crate) fn faults(&self) -> impl Iterator<Item = Fault> {
-        self.rows.keys().copied()
+    /// Whether it came and was felt.
+    pub(super) fn has_felt(&self, fault: Fault) -> bool {
+        self.rows.get(&fault).is_some_and(|row| row.felt > 0)
     }
 }
 
 impl fmt::Display for Matrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<50} {:>5} {:>7} {:>12}  felt", "fault", "times", "tries", "not accepted")?;
-        for (fault, row) in &self.rows {
-            let felt = if row.unit.is_empty() { String::new() } else { format!("{} {}", row.felt, row.unit) };
+        writeln!(f, "{:<52} {:>5} {:>7} {:>8} {:>8}  felt", "fault", "times", "tries", "refused", "in hand")?;
+        for (fault, Row { times, attempts, refused, in_hand, felt, unit }) in &self.rows {
             let name = fault.to_string();
-            writeln!(f, "{name:<50} {:>5} {:>7} {:>12}  {felt}", row.times, row.attempts, row.not_accepted)?;
+            writeln!(f, "{name:<52} {times:>5} {attempts:>7} {refused:>8} {in_hand:>8}  {felt} {unit}")?;
         }
-        Ok(())
+        let all = |count: fn(&Row) -> u64| self.rows.values().map(count).sum::<u64>();
+        let name = format!("{} faults", self.rows.len());
+        let (times, tries) = (all(|row| row.times), all(|row| row.attempts));
+        writeln!(f, "{name:<52} {times:>5} {tries:>7} {:>8} {:>8}", all(|row| row.refused), all(|row| row.in_hand))
     }
 }

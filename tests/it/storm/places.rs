@@ -1,24 +1,30 @@
-//! What each place holds, and what it must hold by the history: the stored events, the audit log, UpCoach's tables, FlashERP.
+//! What each place holds, and what it must hold by the history: the stored events, the audit log, UpCoach's tables, the sync rows, FlashERP.
+//!
+//! A payment is compared by amount, currency, customer, status and type, a customer by name and e-mail, both with the newest accepted event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgPool;
 use testkit::checker::{Held, Verdict, check};
 use testkit::history::{SentEvent, claims};
+use testkit::recorder::person;
 use testkit::sandbox::Record;
 
 use super::stage::Stage;
 
 const EVENTS: &str = "SELECT event_id, id::text, status::text FROM ingress.webhook_events";
+const STORED: &str = "SELECT event_id, id::text, '' FROM ingress.webhook_events";
 const APPLIED: &str = "SELECT metadata ->> 'eventId', id::text, metadata ->> 'status' FROM audit.erp_audit_logs
     WHERE action = 'webhook_received' AND status = 'success'";
-const TRANSACTIONS: &str =
-    "SELECT stripe_transaction_id, id::text, amount::text || ' ' || lower(currency) FROM upcoach.transactions";
-const USERS: &str = "SELECT stripe_customer_id, id::text, '' FROM upcoach.users";
-/// One row for each record that the log says was written, or taken over after a write whose answer nobody saw.
-const WRITTEN: &str = "SELECT DISTINCT t.stripe_transaction_id, t.id::text, ''
-    FROM audit.erp_audit_logs l JOIN upcoach.transactions t ON t.id::text = l.entity_id
-    WHERE l.action = 'sync' AND l.entity_type = 'transaction' AND l.metadata ->> 'targetId' IS NOT NULL";
+const TRANSACTIONS: &str = "SELECT t.stripe_transaction_id, t.id::text,
+        concat_ws(' ', t.amount, lower(t.currency), coalesce(u.stripe_customer_id, 'nobody'), t.status, t.type)
+    FROM upcoach.transactions t LEFT JOIN upcoach.users u ON u.id = t.user_id";
+const USERS: &str = "SELECT stripe_customer_id, id::text, format('%s <%s>', coalesce(name, ''), coalesce(email, '')) FROM upcoach.users";
+/// Each sync row with the record that it says is its target.
+const SYNCS: &str = "SELECT source_id::text, coalesce(target_id, 'no target'), source_type::text FROM sync.erp_syncs";
+/// Each record that the log says was written, or taken over after a write whose answer nobody saw.
+const WRITTEN: &str = "SELECT DISTINCT entity_id, metadata ->> 'targetId', entity_type FROM audit.erp_audit_logs
+    WHERE action = 'sync' AND metadata ->> 'targetId' IS NOT NULL";
 const LEFT: &str = "SELECT (SELECT count(*) FROM ingress.webhook_events WHERE status <> 'applied')
     + (SELECT count(*) FROM sync.requests)
     + (SELECT count(*) FROM sync.outbox)
@@ -39,7 +45,8 @@ impl Stage {
         let pool = self.pool().await;
         let left: i64 = sqlx::query_scalar(LEFT).fetch_one(&pool).await.unwrap_or(-1);
         pool.close().await;
-        left == 0 && self.sandbox.counters().await.pending_writes == 0
+        let flasherp = self.sandbox.counters().await;
+        left == 0 && flasherp.pending_writes == 0 && flasherp.in_flight.now == 0
     }
 
     /// What is left to do, for people.
@@ -53,28 +60,40 @@ impl Stage {
         let entries = self.history.entries();
         let pool = self.pool().await;
         let events = claims(&entries, |event| Some((event.id.clone(), "applied".to_owned())));
-        let payments = claims(&entries, |event| payment(event, str::to_owned));
-        let customers = claims(&entries, customer);
-        let transactions = rows(&pool, TRANSACTIONS).await;
-        let users = rows(&pool, USERS).await;
-        let in_flasherp = claims(&entries, |event| payment(event, in_major_units));
-        let written = claims(&entries, |event| payment(event, |_| String::new()));
-        let (their_transactions, their_customers) =
-            (self.sandbox.records("transactions").await, self.sandbox.records("customers").await);
+        let payments = claims(&entries, |event| payment(event, ours));
+        let customers = claims(&entries, |event| customer(event, str::to_owned));
+        let in_flasherp = claims(&entries, |event| payment(event, theirs));
+        let linked = claims(&entries, |event| {
+            let kind = |kind: &'static str| move |_: &str| kind.to_owned();
+            payment(event, kind("transaction")).or_else(|| customer(event, kind("customer")))
+        });
+        let (transactions, users) = (rows(&pool, TRANSACTIONS).await, rows(&pool, USERS).await);
+        let books = Books::new(
+            &transactions,
+            &users,
+            self.sandbox.records("transactions").await,
+            self.sandbox.records("customers").await,
+        );
         vec![
             check("ingress.webhook_events", &events, &rows(&pool, EVENTS).await),
             check("webhooks in the audit log", &events, &rows(&pool, APPLIED).await),
             check("upcoach.transactions", &payments, &transactions),
             check("upcoach.users", &customers, &users),
-            check("transactions in FlashERP", &in_flasherp, &held_by(&their_transactions, &transactions, amount)),
-            check("customers in FlashERP", &customers, &held_by(&their_customers, &users, |_| String::new())),
-            check("writes in the audit log", &written, &rows(&pool, WRITTEN).await),
+            check("transactions in FlashERP", &in_flasherp, &books.transactions()),
+            check("customers in FlashERP", &customers, &books.customers()),
+            check("sync.erp_syncs", &linked, &books.linked(rows(&pool, SYNCS).await)),
+            check("writes in the audit log", &linked, &books.linked(rows(&pool, WRITTEN).await)),
         ]
     }
 
     async fn pool(&self) -> PgPool {
         self.database.pool("erp_owner").await
     }
+}
+
+/// The events that are stored, by Stripe's ids.
+pub(super) async fn stored_events(pool: &PgPool) -> Vec<Held> {
+    rows(pool, STORED).await
 }
 
 /// Rows of (name, id, value).
@@ -84,28 +103,77 @@ async fn rows(pool: &PgPool, query: &'static str) -> Vec<Held> {
     rows.into_iter().map(|(name, id, value)| Held { name: name.unwrap_or_default(), id, value }).collect()
 }
 
-/// FlashERP's records by Stripe's ids, which it does not know: ours carry both. A record with a reference that is none of ours keeps it as its
-/// name, and is unexpected.
-fn held_by(records: &[Record], ours: &[Held], value: impl Fn(&Record) -> String) -> Vec<Held> {
-    let names: BTreeMap<&str, &str> = ours.iter().map(|held| (held.id.as_str(), held.name.as_str())).collect();
-    let held = |record: &Record| {
-        let reference = record.reference();
-        let name = names.get(reference.as_str()).map_or(reference.clone(), |name| (*name).to_owned());
-        Held { name, id: record.id(), value: value(record) }
-    };
-    records.iter().map(held).collect()
+/// FlashERP's records under Stripe's names, which it does not know: ours carry both.
+struct Books {
+    /// Stripe's ids by ours.
+    names: BTreeMap<String, String>,
+    transactions: Vec<Record>,
+    customers: Vec<Record>,
+}
+
+impl Books {
+    fn new(transactions: &[Held], users: &[Held], theirs: Vec<Record>, their_customers: Vec<Record>) -> Self {
+        let names = transactions.iter().chain(users).map(|held| (held.id.clone(), held.name.clone())).collect();
+        Self { names, transactions: theirs, customers: their_customers }
+    }
+
+    fn transactions(&self) -> Vec<Held> {
+        let owners: BTreeMap<String, String> =
+            self.customers.iter().map(|record| (record.id(), self.name(&record.reference()))).collect();
+        let value = |record: &Record| {
+            let text = |field| record.text(field).unwrap_or_default();
+            let owner = owners.get(&text("customerId")).map_or("nobody", String::as_str);
+            let amount = record.json("amount").unwrap_or_default();
+            format!("{amount} {} {owner} {} {}", text("currency"), text("status"), text("type"))
+        };
+        self.transactions.iter().map(|record| self.held(record, value(record))).collect()
+    }
+
+    fn customers(&self) -> Vec<Held> {
+        let value = |record: &Record| person(record.text("name").as_deref(), record.text("email").as_deref());
+        self.customers.iter().map(|record| self.held(record, value(record))).collect()
+    }
+
+    fn held(&self, record: &Record, value: String) -> Held {
+        Held { name: self.name(&record.reference()), id: record.id(), value }
+    }
+
+    /// Rows of (our id, FlashERP's id, type) under Stripe's names. One that names a record which FlashERP has not, or not under that reference,
+    /// gets a value that nobody claims.
+    fn linked(&self, rows: Vec<Held>) -> Vec<Held> {
+        let there: BTreeSet<(String, String)> =
+            self.transactions.iter().chain(&self.customers).map(|record| (record.reference(), record.id())).collect();
+        let held = |Held { name, id, value }: Held| {
+            let (name, reference) = (self.name(&name), name);
+            let is_there = there.contains(&(reference, id.clone()));
+            Held { name, id, value: if is_there { value } else { "a record that FlashERP has not".to_owned() } }
+        };
+        rows.into_iter().map(held).collect()
+    }
+
+    /// An id that is none of ours keeps itself as its name, and is unexpected.
+    fn name(&self, ours: &str) -> String {
+        self.names.get(ours).cloned().unwrap_or_else(|| ours.to_owned())
+    }
 }
 
 fn payment(event: &SentEvent, value: impl Fn(&str) -> String) -> Option<(String, String)> {
     (event.kind == "payment_intent.succeeded").then(|| (event.object.clone(), value(&event.value)))
 }
 
-fn customer(event: &SentEvent) -> Option<(String, String)> {
-    event.kind.starts_with("customer.").then(|| (event.object.clone(), String::new()))
+fn customer(event: &SentEvent, value: impl Fn(&str) -> String) -> Option<(String, String)> {
+    event.kind.starts_with("customer.").then(|| (event.object.clone(), value(&event.value)))
 }
 
-fn amount(record: &Record) -> String {
-    format!("{} {}", record.json("amount").unwrap_or_default(), record.text("currency").unwrap_or_default())
+/// `1099 usd cus_1` as UpCoach must hold it.
+fn ours(value: &str) -> String {
+    format!("{value} completed payment")
+}
+
+/// `1099 usd cus_1` as FlashERP must hold it.
+fn theirs(value: &str) -> String {
+    let (money, customer) = value.rsplit_once(' ').expect("money and a customer");
+    format!("{} {customer} completed payment", in_major_units(money))
 }
 
 /// `1099 usd` in Stripe's units as FlashERP must hold it, `10.99 USD`, by Stripe's and ISO 4217's tables and not by the product's.

@@ -30,7 +30,7 @@ pub use invoice::invoice;
 pub use json::{Json, JsonError};
 pub use record::{Record, RecordError};
 pub use report::financial_report;
-pub use subscription::subscription;
+pub use subscription::{before_cancelling, is_cancelled, subscription};
 pub use transaction::transaction;
 pub use value::{FieldValue, Fields};
 

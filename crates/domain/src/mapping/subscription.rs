@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{
-    Field, FieldValue, Fields, Json, MappingError, metadata,
+    Field, FieldValue, Fields, Json, MappingError, Record, metadata,
     shared::{amount, put_amount, put_text},
 };
 use crate::{
@@ -11,6 +11,8 @@ use crate::{
     instant,
     upcoach::{Subscription, SubscriptionStatus},
 };
+
+const CANCELED: &str = "canceled";
 
 /// All fields of the subscription of a customer that FlashERP knows.
 ///
@@ -30,7 +32,7 @@ pub fn subscription(subscription: &Subscription, customer: &FlashErpId) -> Resul
     let (status, trial_ends_at, paused) = match subscription.status {
         SubscriptionStatus::Active => ("active", None, None),
         SubscriptionStatus::PastDue => ("past_due", None, None),
-        SubscriptionStatus::Canceled | SubscriptionStatus::IncompleteExpired => ("canceled", None, None),
+        SubscriptionStatus::Canceled | SubscriptionStatus::IncompleteExpired => (CANCELED, None, None),
         SubscriptionStatus::Incomplete => ("incomplete", None, None),
         SubscriptionStatus::Trialing => ("active", trial_end(), None),
         SubscriptionStatus::Paused => ("incomplete", None, Some(Json::Bool(true))),
@@ -55,6 +57,25 @@ pub fn subscription(subscription: &Subscription, customer: &FlashErpId) -> Resul
         [trial_ends_at.map(|at| (metadata::TRIAL_ENDS_AT, at)), paused.map(|paused| (metadata::PAUSED, paused))],
     );
     Ok(fields)
+}
+
+/// If a difference cancels the subscription: what is to be told of it before, which is all but the status. Nothing but `canceledAt` is not worth
+/// telling, since FlashERP cancels by its own clock.
+#[must_use]
+pub fn before_cancelling(difference: &Fields) -> Option<Fields> {
+    let cancels = difference.get(&Field::Status).and_then(FieldValue::as_text) == Some(CANCELED);
+    let mut rest = difference.clone();
+    rest.remove(&Field::Status);
+    if !rest.keys().any(|field| field.compared()) {
+        rest.clear();
+    }
+    cancels.then_some(rest)
+}
+
+/// Whether FlashERP holds it as cancelled.
+#[must_use]
+pub fn is_cancelled(record: &Record) -> bool {
+    record.text(Field::Status) == Some(CANCELED)
 }
 
 fn required(field: Field, at: Option<OffsetDateTime>) -> Result<OffsetDateTime, MappingError> {
@@ -102,6 +123,26 @@ mod tests {
     fn a_cancelled_one_says_when() {
         let fields = map(|s| s.canceled_at = Some(datetime!(2026-11-20 01:02:03.456_789 UTC))).expect("it maps");
         assert_eq!(fields.get(&Field::CanceledAt), Some(&FieldValue::Time(datetime!(2026-11-20 01:02:03.456 UTC))));
+    }
+
+    #[test]
+    fn a_cancellation_tells_all_else_before_and_the_time_of_it_alone_not_at_all() {
+        let of = |fields: &[Field]| {
+            let mut wanted = map(|s| {
+                (s.status, s.canceled_at) = (SubscriptionStatus::Canceled, Some(datetime!(2026-11-20 01:02 UTC)));
+            })
+            .expect("it maps");
+            wanted.retain(|field, _| fields.contains(field));
+            before_cancelling(&wanted).map(|rest| rest.into_keys().collect::<Vec<_>>())
+        };
+        assert_eq!(of(&[Field::Amount, Field::CanceledAt]), None);
+        assert_eq!(of(&[Field::Status, Field::CanceledAt]), Some(vec![]));
+        assert_eq!(
+            of(&[Field::Status, Field::Amount, Field::CanceledAt]),
+            Some(vec![Field::Amount, Field::CanceledAt])
+        );
+        let active = map(|_| {}).expect("it maps");
+        assert_eq!(before_cancelling(&active), None);
     }
 
     #[test]

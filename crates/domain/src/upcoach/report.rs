@@ -45,3 +45,11 @@ pub struct FinancialReport {
     /// What makes the figures incomplete, in words; none when they are whole.
     pub incomplete: Option<String>,
 }
+
+impl FinancialReport {
+    /// The currency of an upper-case ISO 4217 code; none for what is none.
+    #[must_use]
+    pub fn currency_of(code: &str) -> Option<Currency> {
+        Currency::from_code(code)
+    }
+}

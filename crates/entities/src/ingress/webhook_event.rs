@@ -24,6 +24,8 @@ pub struct Model {
     #[sea_orm(column_type = "Text")]
     pub wait_key: Option<String>,
     #[sea_orm(column_type = "Text")]
+    pub other_wait_key: Option<String>,
+    #[sea_orm(column_type = "Text")]
     pub error_code: Option<String>,
     #[sea_orm(column_type = "Text")]
     pub error: Option<String>,

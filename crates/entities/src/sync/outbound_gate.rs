@@ -10,6 +10,7 @@ pub struct Model {
     pub state: super::kinds::GateState,
     pub failures: i32,
     pub failed_records: Vec<Uuid>,
+    pub health_failed: bool,
     pub opened_at: Option<TimeDateTimeWithTimeZone>,
     pub retry_at: Option<TimeDateTimeWithTimeZone>,
     pub probe_owner: Option<Uuid>,
@@ -27,8 +28,8 @@ pub struct Model {
     pub paused_by: Option<String>,
     #[sea_orm(column_type = "Text")]
     pub pause_reason: Option<String>,
-    pub grant_second: Option<TimeDateTimeWithTimeZone>,
-    pub granted: i32,
+    pub next_grant_at: Option<TimeDateTimeWithTimeZone>,
+    pub version: i64,
     pub updated_at: TimeDateTimeWithTimeZone,
 }
 

@@ -24,7 +24,7 @@ pub struct Model {
     pub due_date: Option<TimeDateTimeWithTimeZone>,
     pub paid_at: Option<TimeDateTimeWithTimeZone>,
     #[sea_orm(column_type = "JsonBinary")]
-    pub stripe_versions: Json,
+    pub stripe_facts: Json,
     pub created_at: TimeDateTimeWithTimeZone,
     pub updated_at: TimeDateTimeWithTimeZone,
 }

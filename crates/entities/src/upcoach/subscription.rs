@@ -27,7 +27,7 @@ pub struct Model {
     pub current_period_end: Option<TimeDateTimeWithTimeZone>,
     pub canceled_at: Option<TimeDateTimeWithTimeZone>,
     #[sea_orm(column_type = "JsonBinary")]
-    pub stripe_versions: Json,
+    pub stripe_facts: Json,
     pub created_at: TimeDateTimeWithTimeZone,
     pub updated_at: TimeDateTimeWithTimeZone,
 }

@@ -28,13 +28,14 @@ pub struct Model {
     pub stripe_charge_id: Option<String>,
     #[sea_orm(column_type = "Text")]
     pub stripe_refund_id: Option<String>,
+    pub original_id: Option<Uuid>,
     #[sea_orm(column_type = "Text")]
     pub failure_reason: Option<String>,
     pub refunded_amount: i64,
     pub fee: Option<i64>,
     pub net: Option<i64>,
     #[sea_orm(column_type = "JsonBinary")]
-    pub stripe_versions: Json,
+    pub stripe_facts: Json,
     pub created_at: TimeDateTimeWithTimeZone,
     pub updated_at: TimeDateTimeWithTimeZone,
 }

@@ -14,7 +14,7 @@ pub struct Model {
     #[sea_orm(column_type = "Text")]
     pub stripe_customer_id: Option<String>,
     #[sea_orm(column_type = "JsonBinary")]
-    pub stripe_versions: Json,
+    pub stripe_facts: Json,
     pub created_at: TimeDateTimeWithTimeZone,
     pub updated_at: TimeDateTimeWithTimeZone,
 }

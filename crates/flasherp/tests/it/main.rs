@@ -2,6 +2,7 @@
 
 mod cuts;
 mod finding;
+mod gate;
 mod guarding;
 mod outcomes;
 mod seams;

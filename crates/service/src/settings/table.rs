@@ -94,21 +94,33 @@ settings! {
     /// FlashERP's base URL in the first configuration.
     FLASHERP_BASE_URL = url().read_by(&[ConfigApi, Stack]);
     /// Secrets of FlashERP's webhooks, accepted beside the configuration's; comma-separated while rotating. The first is the first configuration's.
-    FLASHERP_WEBHOOK_SECRET = list().secret().read_by(&[ConfigApi, Ingress]);
+    FLASHERP_WEBHOOK_SECRET = list().secret().read_by(&[ConfigApi, Ingress, Sandbox]);
     /// How long one call to FlashERP may take.
     FLASHERP_TIMEOUT_SECS = seconds(1, 300).default("30").read_by(&[SyncWorker]);
     /// How long after a call of unknown outcome FlashERP may still act on it.
     FLASHERP_SETTLE_SECS = seconds(0, 86_400).default("90").read_by(&[SyncWorker]);
+    /// Requests to FlashERP a second, all workers together; 0 for no limit.
+    FLASHERP_MAX_RPS = integer(0, 1_000_000).unit("requests a second").default("0").read_by(&[SyncWorker]);
+    /// Failures in a row, of two records at least, after which the breaker opens.
+    CIRCUIT_FAILURES = integer(1, 1000).unit("failures").default("5").read_by(&[SyncWorker]);
+    /// How long the breaker stays open before one record is tried.
+    CIRCUIT_RESET_SECS = seconds(1, 86_400).default("60").read_by(&[SyncWorker]);
     /// Lets the base URL be http and lead to private addresses. For development.
     ERP_ALLOW_PRIVATE_BASE_URL = flag().default("false").read_by(&[ConfigApi, SyncWorker]);
 
     // Stripe
     /// Secrets of Stripe's webhooks, comma-separated while rotating. Without one they are answered 503.
     STRIPE_WEBHOOK_SECRET = list().secret().read_by(&[Ingress, Sandbox]);
+    /// The plan of Stripe prices that say it neither by lookup key nor by `metadata.plan`: `price_123=pro,price_456=team`.
+    STRIPE_PRICE_PLANS = list().read_by(&[SyncWorker]);
+    /// Production: events of Stripe's test mode (`livemode: false`) are kept and not applied.
+    ERP_PRODUCTION = flag().default("false").read_by(&[SyncWorker]);
 
     // Webhooks
     /// Stripe webhooks a minute, client and replica; 0 for no limit.
     WEBHOOK_RATE_LIMIT_STRIPE = integer(0, 10_000_000).unit("requests a minute").default("6000").read_by(&[Ingress]);
+    /// FlashERP webhooks a minute, client and replica; 0 for no limit.
+    WEBHOOK_RATE_LIMIT_FLASHERP = integer(0, 10_000_000).unit("requests a minute").default("100").read_by(&[Ingress]);
     /// Proxies whose `X-Forwarded-For` is believed.
     TRUSTED_PROXIES = Setting::of(Kind::Networks).read_by(&[Ingress]);
 
@@ -137,6 +149,10 @@ settings! {
     SANDBOX_LATENCY_MS = integer(0, 60_000).unit("milliseconds").default("0").read_by(&[Sandbox]);
     /// Where the sandbox sends Stripe's events. They are signed with the first of STRIPE_WEBHOOK_SECRET.
     STRIPE_TARGET_URL = url().default("http://127.0.0.1:8080/api/webhooks/stripe").read_by(&[Sandbox]);
+    /// Where the sandbox sends FlashERP's webhooks, once it is told to. They are signed with every one of FLASHERP_WEBHOOK_SECRET.
+    FLASHERP_TARGET_URL = url().default("http://127.0.0.1:8080/api/webhooks/flasherp").read_by(&[Sandbox]);
+    /// A file in which the sandbox keeps its records, so that they survive a restart. Unset: they end with the process.
+    SANDBOX_SNAPSHOT_FILE = path().read_by(&[Sandbox]);
 
     // The command line and the local stack
     /// PostgreSQL as a superuser, for `erpctl roles`.
@@ -173,18 +189,10 @@ settings! {
     NATS_SERVER = path().read_by(&[Stack]);
 
     // Known, and read by nothing yet: an environment that sets them is no mistake
-    /// Calls to FlashERP a second, all workers together; 0 for no limit.
-    FLASHERP_MAX_RPS = integer(0, 1_000_000).unit("calls a second").default("0");
-    /// Failures in a row after which the breaker opens.
-    CIRCUIT_FAILURES = integer(1, 1000).unit("failures").default("5");
-    /// How long the breaker stays open before one call is tried.
-    CIRCUIT_RESET_SECS = seconds(1, 86_400).default("60");
     /// Fetches what events leave out. Without it fees may be missing.
-    STRIPE_API_KEY = text().secret();
+    STRIPE_API_KEY = text().secret().read_by(&[Sandbox]);
     /// Stripe's API.
     STRIPE_BASE_URL = url().default("https://api.stripe.com");
-    /// FlashERP webhooks a minute, client and replica; 0 for no limit.
-    WEBHOOK_RATE_LIMIT_FLASHERP = integer(0, 10_000_000).unit("requests a minute").default("100");
     /// `tables`: UpCoach's data lives in tables of ours. `views`: in views over a real UpCoach's tables.
     UPCOACH_MODE = Setting::of(Kind::Choice(&["tables", "views"])).default("tables");
     /// Key of the bearer tokens (HS256, 32 bytes or more).

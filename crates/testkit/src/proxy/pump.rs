@@ -9,8 +9,8 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::Setting;
 use super::link::{Direction, Flow, Link};
+use super::{Counts, Setting};
 
 const CHUNK: usize = 16 << 10;
 /// Chunks in the line: as much as a network's buffers might hold.
@@ -27,7 +27,7 @@ pub(super) struct Pump<'a> {
     pub(super) link: watch::Receiver<Setting>,
     pub(super) of: fn(&Link) -> Direction,
     pub(super) passed: &'a AtomicU64,
-    pub(super) lost: &'a AtomicU64,
+    pub(super) counts: &'a Counts,
 }
 
 struct Chunk {
@@ -62,6 +62,7 @@ impl Pump<'_> {
         let mut free_at = Instant::now();
         while let Some(chunk) = waiting.recv().await {
             let mut offset = 0;
+            let mut is_held = false;
             loop {
                 let Setting { version, link } = *self.link.borrow_and_update();
                 let direction = (self.of)(&link);
@@ -70,6 +71,10 @@ impl Pump<'_> {
                 }
                 match direction.flow {
                     Flow::Held => {
+                        if let (What::Bytes(bytes), false) = (&chunk.what, is_held) {
+                            self.counts.held.fetch_add(count(bytes.len() - offset), Ordering::Relaxed);
+                        }
+                        is_held = true;
                         self.changed().await?;
                         continue;
                     }
@@ -80,7 +85,7 @@ impl Pump<'_> {
                             self.changed().await?;
                             continue;
                         };
-                        self.lost.fetch_add(count(bytes.len() - offset), Ordering::Relaxed);
+                        self.counts.lost.fetch_add(count(bytes.len() - offset), Ordering::Relaxed);
                         break;
                     }
                     Flow::Open if has_lost => return Err(Broken),

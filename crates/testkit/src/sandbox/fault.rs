@@ -61,6 +61,13 @@ pub enum FaultAction {
     },
     /// The write takes effect, and the body is not JSON.
     GarbageBody,
+    /// Only of lists: once the page is made, some records change.
+    ChangeWhilePaged {
+        /// So many, drawn from all.
+        records: u64,
+        /// What is put into each; only `updatedAt` moves if nothing is.
+        fields: serde_json::Map<String, serde_json::Value>,
+    },
 }
 
 /// What the answer of [`FaultAction::Status`] holds.

@@ -33,22 +33,30 @@ pub struct StripeSend {
     /// The share of events that is sent twice, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duplicate_rate: Option<f64>,
+    /// The share of events that no webhook tells of; they are in Stripe's list of events only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub miss_rate: Option<f64>,
+    /// The plots that stories take turns through (`subscription`, `refunds`, ...), or `all`; single payments when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stories: Option<Vec<String>>,
+    /// Days and months pass as in life; a second each otherwise.
+    pub calendar: bool,
     /// When to give up, in seconds after the beginning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline_secs: Option<u64>,
     /// How long one try may take, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
-    /// ISO 4217 codes to choose from.
+    /// ISO 4217 codes to choose from, or `all`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub currencies: Option<Vec<String>>,
-    /// `legacy` (before 2025-03-31) or `current`.
+    /// `current`, `legacy` (before 2025-03-31) or `oldest` (2020).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_shape: Option<String>,
-    /// Payments of each customer.
+    /// Payments of each customer of plot `payment`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payments_per_customer: Option<u32>,
-    /// `customer`, `payment`, `charge`: which events are told.
+    /// Which events are told: `customer`, `payment`, `charge`, `invoice`, `subscription`, `refund`, `dispute`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kinds: Option<Vec<String>>,
     /// Every so many stories end with `customer.updated`; 0 for none.
@@ -75,7 +83,7 @@ pub struct StripeProgress {
     pub seed: u64,
     /// Stories (customers) in all.
     pub stories: u64,
-    /// Payments in all.
+    /// Payments in all, as far as they go through.
     pub payments: u64,
     /// Events to send, repeats included.
     pub events: u64,

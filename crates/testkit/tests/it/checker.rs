@@ -77,6 +77,53 @@ fn a_planted_other_value_is_found() {
 }
 
 #[test]
+fn a_planted_value_of_before_is_found_and_told_from_one_that_nobody_sent() {
+    let (mut claims, mut records) = ten();
+    claims[5].older.insert("4 usd".to_owned());
+    records[5].value = "4 usd".to_owned();
+    records[6].value = "60 usd".to_owned();
+    let verdict = check("FlashERP", &claims, &records);
+    assert_eq!(
+        verdict.findings,
+        [
+            Finding::Stale { claim: claims[5].clone(), held: records[5].clone() },
+            Finding::Different { claim: claims[6].clone(), held: records[6].clone() },
+        ],
+        "{verdict}"
+    );
+    assert!(verdict.to_string().contains("stale: txn_5 holds `4 usd`; pi_5 `5 usd`, accepted"), "{verdict}");
+}
+
+#[test]
+fn a_double_that_is_also_stale_is_found_as_both() {
+    let (mut claims, mut records) = ten();
+    claims[5].older.insert("4 usd".to_owned());
+    records.push(Held { id: "txn_again".to_owned(), value: "4 usd".to_owned(), ..held(5) });
+    let verdict = check("FlashERP", &claims, &records);
+    assert_eq!(verdict.count(|finding| matches!(finding, Finding::Duplicated { .. })), 1, "{verdict}");
+    assert_eq!(verdict.count(|finding| matches!(finding, Finding::Stale { .. })), 1, "{verdict}");
+}
+
+#[test]
+fn a_record_under_another_name_is_a_loss_and_unexpected() {
+    let (claims, mut records) = ten();
+    records[2].name = "pi_2_of_somebody_else".to_owned();
+    let verdict = check("FlashERP", &claims, &records);
+    assert_eq!(verdict.findings, [Finding::Lost(claims[2].clone()), Finding::Unexpected(records[2].clone())]);
+}
+
+#[test]
+fn any_of_several_values_may_be_there() {
+    let (mut claims, mut records) = ten();
+    claims[5].values.insert("6 usd".to_owned());
+    assert!(check("FlashERP", &claims, &records).is_good());
+    records[5].value = "6 usd".to_owned();
+    assert!(check("FlashERP", &claims, &records).is_good());
+    records[5].value = "7 usd".to_owned();
+    assert!(!check("FlashERP", &claims, &records).is_good());
+}
+
+#[test]
 fn what_was_never_accepted_may_be_there_or_not_but_not_twice() {
     let (mut claims, mut records) = ten();
     for claim in &mut claims[..3] {

@@ -3,6 +3,7 @@
 mod broker;
 mod checker;
 mod database;
+mod disk;
 mod history;
 mod proxy;
 mod recorder;

@@ -96,7 +96,7 @@ async fn what_is_held_passes_when_the_link_is_well() {
     // A new connection waits just as well.
     let mut other = TcpStream::connect(proxy.address()).await.expect("accepted");
     other.write_all(b"me too").await.expect("sent");
-    eventually(LONG, "both are there", || async { proxy.counts().open == 2 }).await;
+    eventually(LONG, "both are there", || async { proxy.counts().open == 2 && proxy.counts().held == 14 }).await;
     assert_eq!(proxy.counts().to_server, 5);
     proxy.heal();
     hear(&mut client, b"patience").await;

@@ -10,7 +10,7 @@ use testkit::history::{History, What};
 use testkit::recorder::Recorder;
 use testkit::{Scratch, eventually};
 
-const BODY: &str = r#"{"id":"evt_1","type":"payment_intent.succeeded","data":{"object":{"id":"pi_1","amount":1099,"currency":"usd"}}}"#;
+const BODY: &str = r#"{"id":"evt_1","type":"payment_intent.succeeded","created":1700000000,"data":{"object":{"id":"pi_1","amount":1099,"currency":"usd","customer":"cus_1"}}}"#;
 
 /// Reads one request to its end and answers with these bytes, or hangs up.
 async fn receiver(answers: Vec<&'static str>) -> (String, tokio::task::JoinHandle<Vec<String>>) {
@@ -56,7 +56,8 @@ async fn what_was_answered_is_written_down_and_passed_back() {
     let entries: Vec<What> = history.entries().into_iter().map(|entry| entry.what).collect();
     let [first, answered, _, lost, _, garbled, second, repeated] = entries.as_slice() else { panic!("{entries:?}") };
     let What::Sent { attempt: 1, event } = first else { panic!("{first:?}") };
-    assert_eq!((event.object.as_str(), event.value.as_str()), ("pi_1", "1099 usd"));
+    assert_eq!((event.object.as_str(), event.value.as_str(), event.created), ("pi_1", "1099 usd cus_1", 1_700_000_000));
+    assert_eq!((history.accepted(), history.refused()), (2, 2));
     assert_eq!(*answered, What::Answered { attempt: 1, status: 503, duplicate: None });
     assert!(matches!(lost, What::Unanswered { attempt: 2, .. }));
     assert_eq!(*garbled, What::Answered { attempt: 3, status: 200, duplicate: None });
@@ -82,4 +83,11 @@ async fn a_sender_that_hangs_up_does_not_keep_the_answer_from_being_known() {
     assert!(sending.await.expect_err("it was aborted").is_cancelled());
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.expect("answered");
     eventually(Duration::from_secs(30), "the answer is known", || async { history.accepted() == 1 }).await;
+}
+
+#[test]
+fn of_a_customer_name_and_email_are_kept() {
+    let body = br#"{"id":"evt_2","type":"customer.updated","created":7,"data":{"object":{"id":"cus_1","name":"Ada","email":"a@example.com"}}}"#;
+    let event = testkit::recorder::stripe_event(body).expect("an event");
+    assert_eq!((event.object.as_str(), event.value.as_str()), ("cus_1", "Ada <a@example.com>"));
 }

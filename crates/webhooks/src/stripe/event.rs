@@ -1,13 +1,20 @@
 //! Stripe's event around its object, and which types are read.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
+use super::charge::Charge;
 use super::customer::Customer;
+use super::dispute::Dispute;
 use super::ids::EventId;
+use super::invoice::{Invoice, InvoicePayment};
 use super::payment_intent::PaymentIntent;
+use super::refund::Refund;
+use super::subscription::Subscription;
 
 /// An event with what it is about, as it was when the event was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,21 +29,32 @@ pub struct Event<T> {
     pub livemode: bool,
     /// The API version that the object has the shape of.
     pub api_version: Option<String>,
+    /// What the change that it tells of replaced, as far as that are texts of the object itself: the text before, or that there was none. Of
+    /// two events of one second it tells which is the later.
+    pub before: BTreeMap<String, Option<String>>,
     /// What it is about.
     pub object: T,
 }
 
 /// An event by what it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one is read at a time and taken apart at once; boxing would cost each an allocation"
-)]
 pub enum StripeEvent {
     /// `customer.created`, `.updated`, `.deleted`
     Customer(Event<Customer>),
-    /// `payment_intent.*`
+    /// `payment_intent.succeeded`, `.payment_failed`, `.canceled`
     PaymentIntent(Event<PaymentIntent>),
+    /// `charge.succeeded`, `.updated`, `.failed`, `.refunded`
+    Charge(Event<Charge>),
+    /// `invoice.finalized`, `.paid`, `.payment_succeeded`, `.payment_failed`, `.voided`, `.marked_uncollectible`
+    Invoice(Event<Invoice>),
+    /// `invoice_payment.paid`
+    InvoicePayment(Event<InvoicePayment>),
+    /// `refund.created`, `.updated`, `.failed`, `charge.refund.updated`
+    Refund(Event<Refund>),
+    /// `charge.dispute.created`, `.closed`, `.funds_withdrawn`, `.funds_reinstated`
+    Dispute(Event<Dispute>),
+    /// `customer.subscription.created`, `.updated`, `.deleted`, `.trial_will_end`, `.paused`, `.resumed`
+    Subscription(Event<Subscription>),
     /// A type that nothing is done for.
     Other {
         /// The event's type.
@@ -60,9 +78,32 @@ pub fn parse(body: &[u8]) -> Result<StripeEvent, Unusable> {
     let raw: RawEvent<'_> = serde_json::from_slice(body).map_err(|error| unusable("event", &error))?;
     match raw.event_type.as_str() {
         "customer.created" | "customer.updated" | "customer.deleted" => raw.with("customer").map(StripeEvent::Customer),
-        event_type if event_type.starts_with("payment_intent.") => {
+        "payment_intent.succeeded" | "payment_intent.payment_failed" | "payment_intent.canceled" => {
             raw.with("payment_intent").map(StripeEvent::PaymentIntent)
         }
+        "charge.succeeded" | "charge.updated" | "charge.failed" | "charge.refunded" => {
+            raw.with("charge").map(StripeEvent::Charge)
+        }
+        "invoice.finalized"
+        | "invoice.paid"
+        | "invoice.payment_succeeded"
+        | "invoice.payment_failed"
+        | "invoice.voided"
+        | "invoice.marked_uncollectible" => raw.with("invoice").map(StripeEvent::Invoice),
+        "invoice_payment.paid" => raw.with("invoice_payment").map(StripeEvent::InvoicePayment),
+        "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
+            raw.with("refund").map(StripeEvent::Refund)
+        }
+        "charge.dispute.created"
+        | "charge.dispute.closed"
+        | "charge.dispute.funds_withdrawn"
+        | "charge.dispute.funds_reinstated" => raw.with("dispute").map(StripeEvent::Dispute),
+        "customer.subscription.created"
+        | "customer.subscription.updated"
+        | "customer.subscription.deleted"
+        | "customer.subscription.trial_will_end"
+        | "customer.subscription.paused"
+        | "customer.subscription.resumed" => raw.with("subscription").map(StripeEvent::Subscription),
         _ => Ok(StripeEvent::Other { event_type: raw.event_type }),
     }
 }
@@ -85,6 +126,15 @@ struct RawEvent<'a> {
 struct RawData<'a> {
     #[serde(borrow)]
     object: &'a RawValue,
+    #[serde(default, borrow)]
+    previous_attributes: Option<BTreeMap<String, &'a RawValue>>,
+}
+
+impl RawData<'_> {
+    fn before(&self) -> BTreeMap<String, Option<String>> {
+        let changed = self.previous_attributes.iter().flatten();
+        changed.filter_map(|(name, value)| Some((name.clone(), serde_json::from_str(value.get()).ok()?))).collect()
+    }
 }
 
 impl RawEvent<'_> {
@@ -101,6 +151,7 @@ impl RawEvent<'_> {
         }
         let object = serde_json::from_str(json).map_err(|error| unusable(kind, &error))?;
         Ok(Event {
+            before: self.data.before(),
             id: self.id,
             event_type: self.event_type,
             created: self.created,

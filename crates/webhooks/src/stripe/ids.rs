@@ -52,6 +52,14 @@ stripe_ids! {
     ChargeId
     /// Of an invoice, `in_...`.
     InvoiceId
+    /// Of a subscription, `sub_...`.
+    SubscriptionId
+    /// Of a refund, `re_...` or `pyr_...`.
+    RefundId
+    /// Of a dispute, `dp_...` or `du_...`.
+    DisputeId
+    /// Of a balance transaction, `txn_...`.
+    BalanceTransactionId
 }
 
 /// An id is 1 to 255 characters; Stripe says no more of it than that.

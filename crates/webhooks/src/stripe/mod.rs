@@ -3,20 +3,33 @@
 //! Tolerant of fields that are not used and of values that Stripe may add; strict on what is used: an event whose object lacks what its type
 //! promises is [`Unusable`], to be quarantined with the reason, never guessed at. Amounts are Stripe's integers in its own units.
 
+mod balance_transaction;
 mod charge;
 mod customer;
+mod dispute;
 mod event;
 mod expandable;
 mod fields;
 mod ids;
+mod invoice;
 mod payment_intent;
+mod refund;
+mod subscription;
 
-pub use charge::{Charge, PaymentMethodDetails};
+pub use balance_transaction::BalanceTransaction;
+pub use charge::{Charge, ChargeStatus, PaymentMethodDetails};
 pub use customer::Customer;
+pub use dispute::{Dispute, DisputeStatus};
 pub use event::{Event, StripeEvent, Unusable, parse};
 pub use expandable::{Expandable, Identified};
-pub use ids::{ChargeId, CustomerId, EventId, InvoiceId, PaymentIntentId};
+pub use ids::{
+    BalanceTransactionId, ChargeId, CustomerId, DisputeId, EventId, InvoiceId, PaymentIntentId, RefundId,
+    SubscriptionId,
+};
+pub use invoice::{Invoice, InvoicePayment, InvoiceStatus, PaidBy};
 pub use payment_intent::{InvoiceReference, PaymentError, PaymentIntent, PaymentIntentStatus};
+pub use refund::{Refund, RefundStatus};
+pub use subscription::{Item, Items, Price, Recurring, Subscription, SubscriptionStatus, TransformQuantity};
 
 #[cfg(test)]
 mod tests;

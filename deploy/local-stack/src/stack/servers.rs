@@ -59,6 +59,7 @@ fn defaults(settings: &StackSettings) -> Vec<(String, String)> {
     env.extend([
         ("AUTH_JWT_ISSUER", "local".to_owned()),
         ("AUTH_JWT_AUDIENCE", "erp".to_owned()),
+        ("FLASHERP_TARGET_URL", format!("{}/api/webhooks/flasherp", gateway_url(settings))),
         ("STRIPE_TARGET_URL", format!("{}/api/webhooks/stripe", gateway_url(settings))),
         // All senders are this machine.
         ("WEBHOOK_RATE_LIMIT_STRIPE", "0".to_owned()),

@@ -28,6 +28,7 @@ const HANDED_DOWN: &[&str] = &[
     "ERP_DB_MAX_CONNECTIONS",
     "ERP_DB_STATEMENT_TIMEOUT_SECS",
     "ERP_ENCRYPTION_KEYS",
+    "ERP_PRODUCTION",
     "ERP_SHUTDOWN_GRACE_SECS",
     "ERP_WORKER_THREADS",
     "FLASHERP_API_KEY",
@@ -46,10 +47,12 @@ const HANDED_DOWN: &[&str] = &[
     "SANDBOX_API_SECRET",
     "SANDBOX_CAPABILITIES",
     "SANDBOX_LATENCY_MS",
+    "SANDBOX_SNAPSHOT_FILE",
     "SLACK_WEBHOOK_URL",
     "SMTP_URL",
     "STRIPE_API_KEY",
     "STRIPE_BASE_URL",
+    "STRIPE_PRICE_PLANS",
     "STRIPE_WEBHOOK_SECRET",
     "SYNC_APPLY_BATCH",
     "SYNC_LEASE_SECS",
@@ -206,9 +209,10 @@ mod tests {
     use super::*;
 
     /// What the stack decides itself for each service.
-    const ITS_OWN: [&str; 7] = [
+    const ITS_OWN: [&str; 8] = [
         "DATABASE_URL",
         "ERP_PORT_FILE",
+        "FLASHERP_TARGET_URL",
         "HTTP_ADDR",
         "MANAGEMENT_ADDR",
         "NATS_SUBJECT_PREFIX",

@@ -17,7 +17,7 @@ use std::sync::PoisonError;
 
 use bytes::Bytes;
 
-use crate::{capability::Capability, sandbox::Sandbox, store::Store};
+use crate::{capability::Capability, sandbox::Sandbox, store::Store, webhooks::Author};
 
 /// A call as it arrived.
 #[derive(Debug, Clone)]
@@ -84,7 +84,12 @@ pub fn answer(sandbox: &Sandbox, call: &Call) -> Reply {
 
 /// Changes a record as its owner could inside FlashERP, past the client: same rules as a PUT, no credentials.
 pub fn edit(sandbox: &Sandbox, resource: crate::schema::Resource, id: &str, body: &[u8]) -> Reply {
-    write::change(sandbox, resource, id, body).unwrap_or_else(|error| error.reply())
+    write::change(sandbox, resource, id, body, Author::Inside).unwrap_or_else(|error| error.reply())
+}
+
+/// Creates a record as its owner could inside FlashERP: same rules as a POST, no credentials, no key.
+pub fn create(sandbox: &Sandbox, resource: crate::schema::Resource, body: &[u8]) -> Reply {
+    write::create_inside(sandbox, resource, body).unwrap_or_else(|error| error.reply())
 }
 
 fn health(sandbox: &Sandbox) -> Reply {

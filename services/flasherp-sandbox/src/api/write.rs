@@ -9,16 +9,22 @@ use crate::{
     sandbox::Sandbox,
     schema::{self, Document, Resource},
     store::{Fingerprint, Known, RecordId, Store, record_key},
+    webhooks::{Author, Change},
 };
 
 const KEY_MAX: usize = 255;
+
+/// A record that is born inside FlashERP.
+pub(super) fn create_inside(sandbox: &Sandbox, resource: Resource, body: &[u8]) -> Result<Reply, ApiError> {
+    insert(sandbox, &mut locked(sandbox), resource, body, sandbox.clock.now_ms(), Author::Inside)
+}
 
 pub(super) fn create(sandbox: &Sandbox, resource: Resource, call: &Call) -> Result<Reply, ApiError> {
     let body = json(&call.body)?;
     let now_ms = sandbox.clock.now_ms();
     let key = call.idempotency_key.as_deref().filter(|_| sandbox.capabilities().has(Capability::IdempotencyKey));
     let Some(key) = key else {
-        return insert(&mut locked(sandbox), resource, body, now_ms);
+        return insert(sandbox, &mut locked(sandbox), resource, body, now_ms, Author::Api);
     };
     if key.is_empty() || key.chars().count() > KEY_MAX {
         return Err(ApiError::field("Idempotency-Key", format!("must have 1 to {KEY_MAX} characters")));
@@ -31,14 +37,21 @@ pub(super) fn create(sandbox: &Sandbox, resource: Resource, call: &Call) -> Resu
             Err(ApiError::new(409, Code::ResourceConflict, "this idempotency key was used with another request"))
         }
         Known::New => {
-            let reply = insert(&mut store, resource, body, now_ms)?;
+            let reply = insert(sandbox, &mut store, resource, body, now_ms, Author::Api)?;
             store.idempotency.remember(key, fingerprint, reply.status, reply.body.clone(), now_ms);
             Ok(reply)
         }
     }
 }
 
-fn insert(store: &mut Store, resource: Resource, body: &[u8], now_ms: i64) -> Result<Reply, ApiError> {
+fn insert(
+    sandbox: &Sandbox,
+    store: &mut Store,
+    resource: Resource,
+    body: &[u8],
+    now_ms: i64,
+    author: Author,
+) -> Result<Reply, ApiError> {
     let document = Document::parse(body)?;
     let fields = schema::create(resource, &document, |id| store.knows_customer(id))?;
     let replaced = match resource {
@@ -46,21 +59,33 @@ fn insert(store: &mut Store, resource: Resource, body: &[u8], now_ms: i64) -> Re
         _ => None,
     };
     let replaced = replaced.and_then(|id| store.replace(resource, id, &fields, now_ms));
-    let record = replaced.unwrap_or_else(|| store.insert(resource, &fields, now_ms));
+    if let Some(record) = replaced {
+        return Ok(Reply::new(201, record.body));
+    }
+    let (id, record) = store.insert(resource, &fields, now_ms);
+    let change = Change { resource, id, author, before: None, fields: &fields, record: &record };
+    sandbox.webhooks.tell(&change);
     Ok(Reply::new(201, record.body))
 }
 
 pub(super) fn update(sandbox: &Sandbox, resource: Resource, call: &Call) -> Result<Reply, ApiError> {
-    change(sandbox, resource, &call.id, json(&call.body)?)
+    change(sandbox, resource, &call.id, json(&call.body)?, Author::Api)
 }
 
-pub(super) fn change(sandbox: &Sandbox, resource: Resource, id: &str, body: &[u8]) -> Result<Reply, ApiError> {
+pub(super) fn change(
+    sandbox: &Sandbox,
+    resource: Resource,
+    id: &str,
+    body: &[u8],
+    author: Author,
+) -> Result<Reply, ApiError> {
     let id = RecordId::parse(resource, id).ok_or_else(missing)?;
     let mut store = locked(sandbox);
-    let current = store.of(resource).get(id).ok_or_else(missing)?.fields(resource);
+    let before = store.of(resource).get(id).ok_or_else(missing)?.fields(resource);
     let document = Document::parse(body)?;
-    let fields = schema::update(resource, current, &document, |id| store.knows_customer(id))?;
+    let fields = schema::update(resource, before.clone(), &document, |id| store.knows_customer(id))?;
     let record = store.replace(resource, id, &fields, sandbox.clock.now_ms()).ok_or_else(missing)?;
+    sandbox.webhooks.tell(&Change { resource, id, author, before: Some(&before), fields: &fields, record: &record });
     Ok(Reply::new(200, record.body))
 }
 

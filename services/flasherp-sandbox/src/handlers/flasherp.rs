@@ -6,15 +6,16 @@ use actix_web::{
     HttpRequest, HttpResponse, Route,
     http::{
         Method,
-        header::{self, HeaderMap},
+        header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     web::{self, Bytes, Data},
 };
 
 use crate::{
-    api::{self, Body, Call, Endpoint},
+    api::{self, ApiError, Body, Call, Code, Endpoint},
     connection::Connection,
-    misbehaviour::{Outcome, json_response, perform},
+    limits::{Form, Standing},
+    misbehaviour::{Outcome, http_date_in, json_response, perform},
     sandbox::Sandbox,
 };
 
@@ -37,12 +38,20 @@ async fn answer(
 ) -> HttpResponse {
     let _in_flight = sandbox.counters.arrived(endpoint);
     let call = read(&sandbox, endpoint, &request, body);
+    let standing = call.access.ok().and_then(|()| sandbox.limits.count(endpoint, sandbox.clock.now_ms()));
+    if let Some(refusal) = standing.and_then(|standing| too_many(&standing)) {
+        sandbox.counters.answered(refusal.status().as_u16());
+        return refusal;
+    }
     let outcome = match sandbox.misbehaviour.judge(endpoint) {
         None => Outcome::Answered(json_response(&api::answer(&sandbox, &call))),
         Some(verdict) => Box::pin(perform(&sandbox, call, verdict, request.conn_data::<Connection>())).await,
     };
     match outcome {
-        Outcome::Answered(response) => {
+        Outcome::Answered(mut response) => {
+            if let Some(standing) = standing {
+                tell(&mut response, &standing);
+            }
             sandbox.counters.answered(response.status().as_u16());
             response
         }
@@ -54,9 +63,37 @@ async fn answer(
     }
 }
 
+/// 429, if the call is one too many.
+fn too_many(standing: &Standing) -> Option<HttpResponse> {
+    let (code, seconds) = standing.refused?;
+    let message = if code == Code::QuotaExceeded { "the day's quota is used up" } else { "too many calls" };
+    let mut response = json_response(&ApiError::new(429, code, message).reply());
+    let retry_after = match standing.form {
+        Form::Seconds => seconds.to_string(),
+        Form::Date => http_date_in(seconds),
+    };
+    if let Ok(value) = HeaderValue::from_str(&retry_after) {
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    tell(&mut response, standing);
+    Some(response)
+}
+
+/// What is left. A proxy in front, which answers HTML or nothing, knows nothing of it.
+fn tell(response: &mut HttpResponse, standing: &Standing) {
+    let is_json = |value: &HeaderValue| value.as_bytes().starts_with(b"application/json");
+    if !response.headers().get(header::CONTENT_TYPE).is_some_and(is_json) {
+        return;
+    }
+    let headers = response.headers_mut();
+    headers.insert(HeaderName::from_static("x-ratelimit-limit"), standing.limit.into());
+    headers.insert(HeaderName::from_static("x-ratelimit-remaining"), standing.remaining.into());
+    headers.insert(HeaderName::from_static("x-ratelimit-reset"), standing.reset.into());
+}
+
 fn read(sandbox: &Sandbox, endpoint: Endpoint, request: &HttpRequest, body: Result<Bytes, actix_web::Error>) -> Call {
     let headers = request.headers();
-    let bytes = |name: &str| headers.get(name).map(header::HeaderValue::as_bytes);
+    let bytes = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
     let key = bytes("idempotency-key").map(|key| String::from_utf8_lossy(key).into_owned());
     Call {
         endpoint,

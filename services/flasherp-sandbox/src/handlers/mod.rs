@@ -1,5 +1,7 @@
-//! HTTP in, HTTP out: FlashERP's calls, and the control API.
+//! HTTP in, HTTP out: FlashERP's calls, Stripe's, and the control API.
 
 pub(crate) mod control;
 pub(crate) mod errors;
 pub(crate) mod flasherp;
+pub(crate) mod page;
+pub(crate) mod stripe;

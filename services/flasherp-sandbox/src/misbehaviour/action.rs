@@ -54,6 +54,19 @@ pub enum Action {
     },
     /// The write takes effect, and the answer has the right status and a body that is not JSON.
     GarbageBody,
+    /// Only of lists: once the page is made, some records change, those already seen and those still to come.
+    ChangeWhilePaged {
+        /// So many.
+        #[serde(default = "one")]
+        records: usize,
+        /// What is put into each; when left out only `updatedAt` moves.
+        #[serde(default)]
+        fields: serde_json::Map<String, serde_json::Value>,
+    },
+}
+
+fn one() -> usize {
+    1
 }
 
 /// What the answer of [`Action::Status`] holds.
@@ -101,6 +114,7 @@ impl Action {
             Action::Delay { .. } => "delay",
             Action::SlowBody { .. } => "slow-body",
             Action::GarbageBody => "garbage-body",
+            Action::ChangeWhilePaged { .. } => "change-while-paged",
         }
     }
 
@@ -118,6 +132,9 @@ impl Action {
             }
             Action::Delay { before_ms, .. } if *before_ms > EFFECT_WITHIN_MS => {
                 Some("beforeMs must be at most 60000: a write takes effect within 60 s of its arrival, or never")
+            }
+            Action::ChangeWhilePaged { records, .. } if !(1..=1_000).contains(records) => {
+                Some("records must be from 1 to 1000")
             }
             Action::SlowBody { chunk_bytes: 0, .. } => Some("chunkBytes must be at least 1"),
             _ => None,

@@ -7,7 +7,8 @@ mod perform;
 mod rule;
 
 pub use action::{Action, FaultBody, RetryAfter};
-pub use latency::{Latency, When};
+pub use latency::{Latency, Slow, When};
+pub(crate) use perform::http_date_in;
 pub use perform::{Outcome, json_response, perform};
 pub use rule::{Invalid, NewRule, Rule};
 
@@ -19,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use rand::{SeedableRng, rngs::StdRng};
+use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 
 use crate::api::Endpoint;
@@ -122,6 +123,11 @@ impl Misbehaviour {
     /// Begins or ends an outage.
     pub fn set_outage(&self, outage: Outage) {
         self.change(|told| told.outage = outage);
+    }
+
+    /// A number from `least` to `most`.
+    pub(crate) fn draw(&self, least: u64, most: u64) -> u64 {
+        self.locked().random.random_range(least..=most.max(least))
     }
 
     /// Starts the random choices from here.

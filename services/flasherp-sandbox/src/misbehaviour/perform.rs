@@ -1,7 +1,11 @@
 //! Carries a call out under a verdict. A write whose time comes later runs as a task of its own: that its caller has gone does not stop
 //! it, as FlashERP's would not be stopped. A task that outlives a reset of the sandbox does nothing.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use actix_web::{
     HttpResponse,
@@ -17,6 +21,8 @@ use crate::{
     api::{self, ApiError, Call, Code, Reply},
     connection::Connection,
     sandbox::Sandbox,
+    schema::Resource,
+    store::RecordId,
 };
 
 const LEAVING: Duration = Duration::from_millis(20);
@@ -62,9 +68,14 @@ pub async fn perform(sandbox: &Arc<Sandbox>, call: Call, verdict: Verdict, conne
             before = before.saturating_add(Duration::from_millis(before_ms));
             after = after.saturating_add(Duration::from_millis(after_ms));
         }
-        Some(Action::CutInBody | Action::SlowBody { .. } | Action::GarbageBody) | None => {}
+        Some(Action::CutInBody | Action::SlowBody { .. } | Action::GarbageBody | Action::ChangeWhilePaged { .. })
+        | None => {}
     }
+    let resource = call.endpoint.resource();
     let Some(reply) = carry_out(sandbox, call, before, after).await else { return cut(connection) };
+    if let (Some(Action::ChangeWhilePaged { records, fields }), Some(resource)) = (&action, resource) {
+        change_some(sandbox, resource, *records, fields);
+    }
     Outcome::Answered(match action {
         Some(Action::CutInBody) => cut_in_body(&reply),
         Some(Action::SlowBody { chunk_bytes, pause_ms }) => {
@@ -108,6 +119,28 @@ fn begin(sandbox: &Arc<Sandbox>, call: Call, delay: Duration) -> tokio::task::Jo
     })
 }
 
+/// Changes records by FlashERP's rules for PUT, wherever in the list they are. One that the rules refuse stays as it is.
+fn change_some(
+    sandbox: &Sandbox,
+    resource: Resource,
+    records: usize,
+    fields: &serde_json::Map<String, serde_json::Value>,
+) {
+    let body = serde_json::Value::Object(fields.clone()).to_string();
+    for _ in 0..records {
+        let store = sandbox.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let collection = store.of(resource);
+        let Some((first, last)) = collection.ends() else { return };
+        let drawn = sandbox.misbehaviour.draw(first.number(), last.number());
+        let after = drawn.checked_sub(1).map(RecordId::from_number);
+        let id = collection.after(after).next().map(|(id, _)| id.render(resource));
+        drop(store);
+        if let Some(id) = id {
+            api::edit(sandbox, resource, &id, body.as_bytes());
+        }
+    }
+}
+
 fn cut(connection: Option<&Connection>) -> Outcome {
     if let Some(connection) = connection {
         connection.cut();
@@ -149,7 +182,7 @@ fn fault(code: u16, body: FaultBody, error: Option<Code>, retry_after: Option<Re
 }
 
 /// An HTTP date so many seconds ahead of the machine's time; a hundred years at most.
-fn http_date_in(seconds: u64) -> String {
+pub(crate) fn http_date_in(seconds: u64) -> String {
     const FORMAT: &[BorrowedFormatItem<'_>] =
         format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
     let ahead = i64::try_from(seconds).unwrap_or(i64::MAX).min(100 * 366 * 24 * 60 * 60);

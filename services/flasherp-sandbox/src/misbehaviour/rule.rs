@@ -61,7 +61,10 @@ impl NewRule {
     }
 
     fn fits(&self, endpoint: Endpoint) -> bool {
-        self.method.as_deref().is_none_or(|method| method == endpoint.method())
+        let is_of_kind =
+            !matches!(self.action, Action::ChangeWhilePaged { .. }) || matches!(endpoint, Endpoint::List(_));
+        is_of_kind
+            && self.method.as_deref().is_none_or(|method| method == endpoint.method())
             && self.path.as_deref().is_none_or(|path| path == endpoint.path())
     }
 }

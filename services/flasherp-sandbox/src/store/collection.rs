@@ -57,6 +57,11 @@ impl Collection {
         self.records.range((from, Bound::Unbounded)).map(|(id, record)| (*id, record))
     }
 
+    /// The first and the last record's id.
+    pub fn ends(&self) -> Option<(RecordId, RecordId)> {
+        Some((*self.records.first_key_value()?.0, *self.records.last_key_value()?.0))
+    }
+
     /// Every reference that more than one record carries.
     pub fn duplicates(&self) -> Vec<Duplicate> {
         self.doubled.iter().map(|key| Duplicate { key: key.to_string(), ids: self.by_key(key).to_vec() }).collect()

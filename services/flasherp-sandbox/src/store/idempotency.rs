@@ -6,6 +6,8 @@ use std::collections::{HashMap, VecDeque};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::CopiedKey;
+
 const REMEMBERED_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// What a key stands for: the path and the bytes of the body that came with it.
@@ -13,6 +15,11 @@ const REMEMBERED_MS: i64 = 24 * 60 * 60 * 1000;
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
+    /// As it was kept.
+    pub(super) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Of a request to `path` with `body`.
     pub fn of(path: &str, body: &[u8]) -> Self {
         Self(Sha256::new().chain_update(path).chain_update([0]).chain_update(body).finalize().into())
@@ -65,6 +72,19 @@ impl Idempotency {
     pub fn remember(&mut self, key: &str, fingerprint: Fingerprint, status: u16, body: Bytes, now_ms: i64) {
         self.oldest_first.push_back((now_ms, key.into()));
         self.answers.insert(key.into(), Remembered { fingerprint, status, body });
+    }
+
+    /// All keys, oldest first.
+    pub(super) fn copy(&self) -> Vec<CopiedKey> {
+        let known = self.oldest_first.iter().filter_map(|(at_ms, key)| Some((*at_ms, key, self.answers.get(key)?)));
+        let copied = known.map(|(at_ms, key, Remembered { fingerprint, status, body })| CopiedKey {
+            key: key.to_string(),
+            fingerprint: fingerprint.0,
+            status: *status,
+            body: body.clone(),
+            at_ms,
+        });
+        copied.collect()
     }
 
     /// How many keys are remembered.

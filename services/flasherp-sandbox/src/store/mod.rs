@@ -1,13 +1,16 @@
-//! What this FlashERP holds: its collections and the idempotency keys it remembers. In memory only: it ends with the process.
+//! What this FlashERP holds: its collections and the idempotency keys it remembers. In memory: what is to survive the process is written by
+//! `snapshot`.
 //!
 //! One lock guards all of it (`Sandbox::store`), since a write reads a customer, checks a key and files a record as one step. The sections
 //! under it do no I/O and render only the one record they write.
 
 mod collection;
+mod copy;
 mod idempotency;
 mod record;
 
 pub use collection::Collection;
+pub use copy::{CopiedKey, CopiedRecord, Copy};
 pub use idempotency::{Fingerprint, Idempotency, Known};
 pub use record::{Record, RecordId};
 
@@ -21,6 +24,7 @@ pub struct Store {
     pub idempotency: Idempotency,
     next_id: u64,
     newest_ms: i64,
+    changes: u64,
 }
 
 impl Store {
@@ -32,12 +36,13 @@ impl Store {
             idempotency: Idempotency::default(),
             next_id: u64::try_from(now_ms).unwrap_or(0) << 20,
             newest_ms: i64::MIN,
+            changes: 0,
         }
     }
 
     /// Forgets all records and keys. Ids go on from where they were.
     pub fn clear(&mut self) {
-        *self = Self { next_id: self.next_id, ..Self::starting_at(0) };
+        *self = Self { next_id: self.next_id, changes: self.changes + 1, ..Self::starting_at(0) };
     }
 
     /// One collection.
@@ -52,7 +57,13 @@ impl Store {
         }
     }
 
+    /// Grows with every change.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
     fn of_mut(&mut self, resource: Resource) -> &mut Collection {
+        self.changes += 1;
         let [customers, transactions, subscriptions, invoices, metrics] = &mut self.collections;
         match resource {
             Resource::Customers => customers,
@@ -70,14 +81,14 @@ impl Store {
 
     /// Files a new record. Its `createdAt` is never before that of a record filed earlier, so that the order of ids is the order of
     /// (createdAt, id), and a list that is being paged never gets a record behind its cursor.
-    pub fn insert(&mut self, resource: Resource, fields: &Fields, now_ms: i64) -> Record {
+    pub fn insert(&mut self, resource: Resource, fields: &Fields, now_ms: i64) -> (RecordId, Record) {
         let created_ms = now_ms.max(self.newest_ms);
         self.newest_ms = created_ms;
         let id = RecordId(self.next_id);
         self.next_id += 1;
         let record = Record::render(resource, id, fields, created_ms, created_ms);
         self.of_mut(resource).insert(id, record_key(resource, fields), record.clone());
-        record
+        (id, record)
     }
 
     /// Replaces a record's fields; `updatedAt` always grows. `None` if there is no such record.

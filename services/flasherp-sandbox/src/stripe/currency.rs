@@ -25,18 +25,18 @@ impl StripeCurrency {
     pub const USUAL: &'static [StripeCurrency] =
         &[Self("usd"), Self("eur"), Self("gbp"), Self("jpy"), Self("kwd"), Self("isk")];
 
-    fn all() -> impl Iterator<Item = &'static str> {
-        [TWO_DECIMALS, NO_DECIMALS, THREE_DECIMALS, NO_DECIMALS_IN_HUNDREDTHS].into_iter().flatten().copied()
+    /// Every currency that stories know.
+    pub fn all() -> impl Iterator<Item = Self> {
+        [TWO_DECIMALS, NO_DECIMALS, THREE_DECIMALS, NO_DECIMALS_IN_HUNDREDTHS].into_iter().flatten().copied().map(Self)
     }
 
     fn list() -> String {
-        Self::all().collect::<Vec<_>>().join(", ")
+        Self::all().map(Self::code).collect::<Vec<_>>().join(", ")
     }
 
     /// The currency of that code, in either case.
     pub fn from_code(code: &str) -> Result<Self, UnknownCurrency> {
-        let known = Self::all().find(|known| known.eq_ignore_ascii_case(code));
-        known.map(Self).ok_or_else(|| UnknownCurrency(code.into()))
+        Self::all().find(|known| known.0.eq_ignore_ascii_case(code)).ok_or_else(|| UnknownCurrency(code.into()))
     }
 
     /// The code in lower case.
@@ -44,13 +44,34 @@ impl StripeCurrency {
         self.0
     }
 
+    /// Amounts of it are multiples of this.
+    pub fn step(self) -> i64 {
+        match self.0 {
+            code if THREE_DECIMALS.contains(&code) => 10,
+            code if NO_DECIMALS_IN_HUNDREDTHS.contains(&code) => 100,
+            _ => 1,
+        }
+    }
+
     /// An amount of some 5 to 500 major units of a two-decimal currency, in Stripe's units of this one.
     pub(super) fn draw_amount(self, random: &mut StdRng) -> i64 {
-        let unit = random.random_range(500..=50_000);
-        match self.0 {
-            code if THREE_DECIMALS.contains(&code) => unit * 10,
-            code if NO_DECIMALS_IN_HUNDREDTHS.contains(&code) => unit * 100,
-            _ => unit,
-        }
+        random.random_range(500..=50_000) * self.step()
+    }
+
+    /// What Stripe keeps of a payment: 2.9 % and a fixed part, in whole steps.
+    pub(super) fn fee(self, amount: i64) -> i64 {
+        let step = self.step();
+        (amount / step * 29 / 1000 + 30) * step
+    }
+
+    /// What a dispute costs.
+    pub(super) fn dispute_fee(self) -> i64 {
+        1500 * self.step()
+    }
+
+    /// A part of an amount, in whole steps.
+    pub(super) fn part(self, amount: i64, of_hundred: i64) -> i64 {
+        let step = self.step();
+        amount / step * of_hundred / 100 * step
     }
 }

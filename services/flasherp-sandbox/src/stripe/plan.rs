@@ -1,9 +1,11 @@
 //! The order in which a run's events are sent: eight bytes each, however many there are; the events themselves are made when their turn
 //! comes.
 
+use std::collections::HashMap;
+
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
-use super::{StoryOptions, StripeEvent, story};
+use super::{Plot, StoryOptions, StripeEvent, tell, teller::Wanted};
 
 /// A run of events.
 #[derive(Debug, Clone)]
@@ -39,7 +41,8 @@ impl Plan {
         duplicate_rate: f64,
     ) -> Self {
         let mut random = StdRng::seed_from_u64(seed ^ first_story);
-        let events = |number: u32| options.events_per_story(first_story + u64::from(number));
+        let counts = Counts::of(&options);
+        let events = |story: u32| counts.of_story(&options, first_story + u64::from(story)).0;
         let mut order: Vec<_> =
             (0..stories).flat_map(|story| (0..events(story)).map(move |nth| PlannedEvent { story, nth })).collect();
         let distinct = order.len();
@@ -49,6 +52,23 @@ impl Plan {
         order = with_repeats(order, duplicate_rate.clamp(0.0, 1.0), &mut random);
         let repeats = order.len() - distinct;
         Self { seed, first_story, options, order, repeats }
+    }
+
+    /// The same without a share of the events (0 to 1), each with its repeats: they have happened, and no webhook tells of them.
+    #[must_use]
+    pub fn leaving_out(mut self, miss_rate: f64) -> Self {
+        if miss_rate > 0.0 {
+            let rate = miss_rate.min(1.0);
+            let is_missed = |event: &PlannedEvent| {
+                let place = (u64::from(event.story) << 32) | u64::from(event.nth);
+                StdRng::seed_from_u64(self.seed ^ self.first_story.rotate_left(17) ^ place.rotate_left(7))
+                    .random_bool(rate)
+            };
+            self.order.retain(|event| !is_missed(event));
+            let mut seen = std::collections::HashSet::new();
+            self.repeats = self.order.iter().filter(|event| !seen.insert((event.story, event.nth))).count();
+        }
+        self
     }
 
     /// How many events are sent, repeats included.
@@ -73,10 +93,29 @@ impl Plan {
 
     /// The event at that place.
     pub fn event(&self, place: usize) -> Option<StripeEvent> {
-        let PlannedEvent { story: number, nth } = *self.order.get(place)?;
-        story(self.seed, self.first_story + u64::from(number), &self.options)
-            .into_iter()
-            .nth(usize::try_from(nth).ok()?)
+        let PlannedEvent { story, nth } = *self.order.get(place)?;
+        let told = tell(self.seed, self.first_story + u64::from(story), &self.options, Wanted::Only(nth));
+        told.events.into_iter().nth(usize::try_from(nth).ok()?)
+    }
+}
+
+/// How many events and payments stories have, each plot counted once.
+#[derive(Debug)]
+pub(super) struct Counts(HashMap<Plot, (u32, u32)>);
+
+impl Counts {
+    pub(super) fn of(options: &StoryOptions) -> Self {
+        let mut counts = HashMap::new();
+        for plot in options.plots.iter().filter(|plot| **plot != Plot::Payment) {
+            counts.entry(*plot).or_insert_with(|| options.counts(*plot));
+        }
+        Self(counts)
+    }
+
+    /// Those of story number `index`.
+    pub(super) fn of_story(&self, options: &StoryOptions, index: u64) -> (u32, u32) {
+        let counted = self.0.get(&options.plot(index)).copied();
+        counted.unwrap_or_else(|| (options.events_per_story(index), options.payments_per_story(index)))
     }
 }
 

@@ -105,9 +105,13 @@ async fn a_reset_forgets_everything_and_gives_no_id_out_again() {
 async fn what_the_control_api_does_not_know_is_refused() {
     let erp = Erp::start().await;
     let get = async |path: &str| answer(erp.http.get(format!("{}{path}", erp.control.base))).await.unwrap();
-    for path in
-        ["/", "/control/nowhere", "/control/records/cheques", "/control/stripe/sends/1", "/control/stripe/sends/x"]
-    {
+    for path in [
+        "/nowhere",
+        "/control/nowhere",
+        "/control/records/cheques",
+        "/control/stripe/sends/1",
+        "/control/stripe/sends/x",
+    ] {
         let refused = get(path).await;
         assert_eq!((refused.status, &refused.json()["code"]), (404, &json!("RESOURCE_NOT_FOUND")), "{path}");
     }

@@ -241,3 +241,17 @@ async fn what_makes_no_sense_is_refused() {
         assert!(refused.text.contains(why), "{}", refused.text);
     }
 }
+
+#[tokio::test]
+async fn a_few_calls_take_much_longer_than_the_others() {
+    let erp = Erp::start().await;
+    let (soon, late) = (Duration::ZERO, Duration::from_millis(400));
+    erp.control.set_latency_with_slow(soon, soon, 1000, (late, late)).await;
+    let begun = Instant::now();
+    assert_eq!(erp.get("/health").await.status, 200);
+    // Not a limit on speed: the call may not be answered sooner.
+    assert!(begun.elapsed() >= late);
+    let wrong = erp.http.put(format!("{}/control/latency", erp.control.base));
+    let wrong = wrong.json(&json!({ "minMs": 0, "maxMs": 0, "slow": { "perMille": 1001, "minMs": 0, "maxMs": 1 } }));
+    assert_eq!(answer(wrong).await.unwrap().status, 400);
+}

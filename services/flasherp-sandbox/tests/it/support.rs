@@ -15,7 +15,7 @@ pub(crate) struct Erp {
     pub(crate) http: reqwest::Client,
     pub(crate) key: &'static str,
     pub(crate) secret: &'static str,
-    _running: Running,
+    running: Running,
 }
 
 /// An answer, with its body as it came.
@@ -59,8 +59,12 @@ pub(crate) fn config() -> Config {
         credentials: Credentials { api_key: "key-1".into(), api_secret: "secret-1".into() },
         capabilities: [Capability::IdempotencyKey, Capability::UpdatedSince].into_iter().collect(),
         latency: Latency::fixed(0),
+        snapshot_file: None,
+        webhook_target: "http://127.0.0.1:9/unused".parse().unwrap(),
+        webhook_secrets: vec![SECRET.into()],
         stripe_target: "http://127.0.0.1:9/unused".parse().unwrap(),
         stripe_secret: Some(SECRET.into()),
+        stripe_api_key: Some("sk_test_1".into()),
     }
 }
 
@@ -70,10 +74,18 @@ impl Erp {
     }
 
     pub(crate) async fn start_with(workers: usize) -> Self {
-        let running = flasherp_sandbox::start(SocketAddr::from(([127, 0, 0, 1], 0)), workers, &config()).unwrap();
+        Self::start_as(workers, &config()).await
+    }
+
+    pub(crate) async fn start_as(workers: usize, config: &Config) -> Self {
+        let running = flasherp_sandbox::start(SocketAddr::from(([127, 0, 0, 1], 0)), workers, config).unwrap();
         let control = Sandbox::at(format!("http://{}", running.address()));
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
-        Self { control, http, key: "key-1", secret: "secret-1", _running: running }
+        Self { control, http, key: "key-1", secret: "secret-1", running }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.running.stop().await.unwrap();
     }
 
     /// A call with credentials; `None` for no body.

@@ -1,6 +1,6 @@
 //! The loop that stores what waits, and its way through failures: once more together, then singly.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::EventRowId;
@@ -17,7 +17,7 @@ use super::queue::Queue;
 use super::statement;
 
 /// Told the row ids of what was stored and waits to be applied, after the commit. Must not wait for anything.
-pub(crate) type Announce = Rc<dyn Fn(WebhookSource, Vec<EventRowId>)>;
+pub(crate) type Announce = Arc<dyn Fn(WebhookSource, Vec<EventRowId>) + Send + Sync>;
 
 /// From here on a batch's events are not tried any more: their senders give up after ten seconds, and others wait behind them.
 const GIVE_UP: Duration = Duration::from_secs(8);
@@ -27,7 +27,7 @@ const COMMITS_WITH_REPEATS: u8 = 32;
 
 /// Stores what waits in one queue.
 pub(super) struct Committer {
-    queue: Rc<Queue>,
+    queue: Arc<Queue>,
     connection: Connection,
     announce: Announce,
     /// For how many commits more events are expected to have been there before.
@@ -35,12 +35,12 @@ pub(super) struct Committer {
     complaints: Complaints,
 }
 
-/// Keeps a committer going for as long as the thread does. One that panics is replaced: its batch is answered as not stored, the senders
+/// Keeps a committer going for as long as the process does. One that panics is replaced: its batch is answered as not stored, the senders
 /// come again.
-pub(crate) async fn run(queue: Rc<Queue>, options: PgConnectOptions, announce: Announce) {
+pub(crate) async fn run(queue: Arc<Queue>, options: PgConnectOptions, announce: Announce) {
     loop {
-        let committer = Committer::new(Rc::clone(&queue), options.clone(), Rc::clone(&announce));
-        match actix_web::rt::spawn(committer.run()).await {
+        let committer = Committer::new(Arc::clone(&queue), options.clone(), Arc::clone(&announce));
+        match tokio::spawn(committer.run()).await {
             Ok(()) => return,
             Err(error) => tracing::error!(error = error.to_string(), "a committer has panicked and is replaced"),
         }
@@ -50,7 +50,7 @@ pub(crate) async fn run(queue: Rc<Queue>, options: PgConnectOptions, announce: A
 impl Committer {
     /// A committer with a connection of its own, to be made at the first event.
     #[must_use]
-    pub(super) fn new(queue: Rc<Queue>, options: PgConnectOptions, announce: Announce) -> Self {
+    pub(super) fn new(queue: Arc<Queue>, options: PgConnectOptions, announce: Announce) -> Self {
         Self {
             queue,
             connection: Connection::new(options),

@@ -2,8 +2,8 @@
 //!
 //! Handlers put events into a [`Queue`] and wait. A committer takes everything that waits, stores it in one statement and answers all; who
 //! comes while that runs goes into the next. So one event alone waits for nobody, and under load a batch grows to what arrives during one
-//! commit. Each of the server's threads has a queue and a committer with a connection of their own: nothing is handed from thread to
-//! thread, and as many commits are in flight as there are threads.
+//! commit. All of the server's threads share one queue and one committer with a connection of its own: the larger the batch, the less an
+//! event costs.
 //!
 //! Promises: a caller is told "stored" only after the commit that holds its event; a batch that fails is tried once more and then singly,
 //! so that an event that can't be stored stands in nobody's way; what is not stored is said to be so. A process that dies half-way has

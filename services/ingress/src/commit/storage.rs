@@ -1,6 +1,6 @@
 //! Where a handler's events go.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::event::{Event, NotStored, Stored};
 use super::queue::Queue;
@@ -9,7 +9,7 @@ use super::queue::Queue;
 #[derive(Debug, Clone)]
 pub(crate) enum Storage {
     /// The commit that holds the event.
-    Commit(Rc<Queue>),
+    Commit(Arc<Queue>),
     /// Nothing: the benchmark's limit, what the same handler does without storage. No setting leads here.
     Nothing,
 }

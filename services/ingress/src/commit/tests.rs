@@ -1,8 +1,7 @@
 //! The group commit itself, where a test decides what is in a batch: order across replicas, repeats within a batch, bounds.
 
-use std::cell::RefCell;
 use std::net::Ipv4Addr;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -40,17 +39,21 @@ fn event(event_id: &str) -> Event {
 }
 
 struct Replica {
-    queue: Rc<Queue>,
+    queue: Arc<Queue>,
     committer: Committer,
-    announced: Rc<RefCell<Vec<EventRowId>>>,
+    announced: Arc<Mutex<Vec<EventRowId>>>,
 }
 
 fn replica(database: &TestDatabase) -> Replica {
     let options = database.url_for("erp_ingress").parse().expect("a URL");
-    let queue = Rc::new(Queue::new(Bounds::default()));
-    let announced = Rc::new(RefCell::new(Vec::new()));
-    let heard = Rc::clone(&announced);
-    let committer = Committer::new(Rc::clone(&queue), options, Rc::new(move |_, ids| heard.borrow_mut().extend(ids)));
+    let queue = Arc::new(Queue::new(Bounds::default()));
+    let announced = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&announced);
+    let committer = Committer::new(
+        Arc::clone(&queue),
+        options,
+        Arc::new(move |_, ids| heard.lock().expect("nobody panics under it").extend(ids)),
+    );
     Replica { queue, committer, announced }
 }
 
@@ -85,7 +88,8 @@ async fn two_batches_with_the_same_ids_in_opposite_order_do_not_wait_for_each_ot
     };
     assert_eq!(of(&upwards, Stored::New) + of(&downwards, Stored::New), 100);
     assert_eq!(of(&upwards, Stored::Duplicate) + of(&downwards, Stored::Duplicate), 100);
-    let announced = one.announced.borrow().len() + other.announced.borrow().len();
+    let announced = one.announced.lock().expect("nobody panics under it").len()
+        + other.announced.lock().expect("nobody panics under it").len();
     assert_eq!(announced, 100, "each event is announced by whoever stored it");
 
     // A deadlock would have been survived by trying again; there must not have been one. A session tells its statistics at its end.
@@ -103,19 +107,19 @@ async fn two_batches_with_the_same_ids_in_opposite_order_do_not_wait_for_each_ot
 async fn an_event_twice_in_a_batch_is_stored_once_and_its_first_delivery_is_the_new_one() {
     let database = TestDatabase::new().await;
     let mut replica = replica(&database);
-    let queue = Rc::clone(&replica.queue);
+    let queue = Arc::clone(&replica.queue);
     let stores = join_all(["evt_b", "evt_a", "evt_b", "evt_a", "evt_b"].map(|id| queue.store(event(id))));
     let (outcomes, ()) = tokio::join!(stores, replica.committer.commit_what_waits());
     let (new, duplicate) = (Ok(Stored::New), Ok(Stored::Duplicate));
     assert_eq!(outcomes, [new, new, duplicate, duplicate, duplicate]);
-    assert_eq!(replica.announced.borrow().len(), 2);
+    assert_eq!(replica.announced.lock().expect("nobody panics under it").len(), 2);
 }
 
 #[tokio::test]
 async fn a_caller_that_gave_up_changes_nothing_for_the_others() {
     let database = TestDatabase::new().await;
     let mut replica = replica(&database);
-    let queue = Rc::clone(&replica.queue);
+    let queue = Arc::clone(&replica.queue);
     {
         let mut gone = Box::pin(queue.store(event("evt_gone")));
         assert!(poll!(&mut gone).is_pending());

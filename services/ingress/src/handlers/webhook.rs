@@ -5,7 +5,7 @@
 //! | 413 | the body is over 1 MiB |
 //! | 415 | `Content-Encoding`: the signature is over what was sent |
 //! | 429 | the client address has used up its allowance |
-//! | 503 | no secret is set |
+//! | 503 | no secret is set, or FlashERP's webhooks are switched off |
 //! | 401 | a header is missing or unreadable, the timestamp is off, no signature matches |
 //! | 400 | the body is not JSON, or no event |
 //! | 200 | the event is durable, whether it can be used or not |
@@ -80,7 +80,7 @@ pub(crate) async fn receive(
     let headers = request.headers();
     let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
     let request_id = given.and_then(RequestId::parse).unwrap_or_else(RequestId::generate);
-    let trace = Trace::of(headers, worker.traces_exported, endpoint.source.as_str());
+    let trace = Trace::of(headers, worker.traces_exported, endpoint.source().as_str());
     let arrival = Arrival {
         request_id: &request_id,
         remote_addr: client_address(peer(request), headers, &worker.trusted_proxies),
@@ -92,10 +92,10 @@ pub(crate) async fn receive(
     match outcome {
         Ok(stored) => answer::received(&request_id, stored == Stored::Duplicate),
         Err(refusal) => {
-            Counter::WebhookReceived.increment(&[("source", endpoint.source.as_str())]);
-            Counter::WebhookRejected.increment(&[("source", endpoint.source.as_str()), ("reason", refusal.reason)]);
+            Counter::WebhookReceived.increment(&[("source", endpoint.source().as_str())]);
+            Counter::WebhookRejected.increment(&[("source", endpoint.source().as_str()), ("reason", refusal.reason)]);
             tracing::debug!(
-                source = endpoint.source.as_str(),
+                source = endpoint.source().as_str(),
                 request_id = request_id.as_str(),
                 status = refusal.status.as_u16(),
                 reason = refusal.reason,
@@ -149,19 +149,23 @@ async fn take(
             .retry_after(wait)
         })?;
     }
-    let keys = endpoint.open().map_err(|closed| {
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, closed.code, "closed", closed.message).retry_after(CLOSED_RETRY)
+    let opened = endpoint.open(OffsetDateTime::now_utc()).map_err(|closed| {
+        let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, closed.code, "closed", closed.message);
+        let refusal = refusal.retry_after(CLOSED_RETRY);
+        match closed.disabled_by {
+            Some(by) => refusal.with_detail("disabledBy", by),
+            None => refusal,
+        }
     })?;
     let body = match (body, payload) {
         (Some(body), _) => body,
         (None, Some(payload)) => read(payload, worker.body_deadline).await?,
         (None, None) => Bytes::new(),
     };
-    let verified =
-        endpoint.verify(keys, headers, &body, OffsetDateTime::now_utc().unix_timestamp()).map_err(|error| {
-            Refusal::new(StatusCode::UNAUTHORIZED, ErrorCode::AuthFailed, error.kind(), error.to_string())
-        })?;
-    let event = event(endpoint, headers, &body, Endpoint::secret_label(verified.key), arrival)?;
+    let secret = endpoint.verify(&opened, headers, &body, OffsetDateTime::now_utc()).map_err(|error| {
+        Refusal::new(StatusCode::UNAUTHORIZED, ErrorCode::AuthFailed, error.kind(), error.to_string())
+    })?;
+    let event = event(endpoint, headers, &body, secret.label(), arrival)?;
     worker.storage.store(event).await.map_err(|error| {
         Refusal::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -192,7 +196,7 @@ fn event(
     let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
     Ok(Event {
         id: EventRowId(Uuid::now_v7()),
-        source: endpoint.source,
+        source: endpoint.source(),
         event_id: envelope.id.into_owned(),
         event_type: envelope.event_type.into_owned(),
         body: body.clone(),
@@ -249,12 +253,12 @@ mod tests {
     use actix_web::dev;
     use actix_web::error::PayloadError;
     use actix_web::test::TestRequest;
-    use events::WebhookSource;
     use futures::StreamExt as _;
     use futures::stream;
     use webhooks::signature::Keys;
 
     use super::*;
+    use crate::endpoint::{Opened, Sender};
 
     #[actix_web::test]
     async fn a_body_that_stops_coming_is_408() {
@@ -264,7 +268,8 @@ mod tests {
             body_deadline: Duration::from_millis(1),
             storage: Storage::Nothing,
         };
-        let endpoint = Endpoint { source: WebhookSource::Stripe, rate_limit: None, keys: Keys::new(["whsec"]) };
+        let sender = Sender::Stripe(Opened::newest_first(Keys::new(["whsec"])));
+        let endpoint = Endpoint { rate_limit: None, sender };
         let request = TestRequest::post().insert_header(("content-length", "100")).to_http_request();
         let begun = stream::iter([Ok::<_, PayloadError>(Bytes::from_static(b"{"))]).chain(stream::pending());
         let mut payload = dev::Payload::Stream { payload: begun.boxed_local() };

@@ -1,6 +1,7 @@
 //! An ingress in this process on a port of its own, and a sender that signs as Stripe does.
 
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use ingress::{Config, Ingress};
@@ -12,6 +13,7 @@ use service::{Binary, Context};
 use sqlx::PgPool;
 use testkit::{TestBroker, TestDatabase};
 use time::OffsetDateTime;
+use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -21,6 +23,10 @@ pub(crate) const SECRET: &str = "whsec_of_the_test";
 
 /// How long anything may take that a test waits for.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// What every ingress runs on. A test's own runtime stands still while the test's database is dropped, and a connection that was being opened
+/// then would hold the dropping up until PostgreSQL gives it up, a minute later.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
 /// A running ingress.
 pub(crate) struct Running {
@@ -85,10 +91,11 @@ pub(crate) async fn start(database_url: &str, settings: &[(&str, &str)]) -> Runn
         health: health.clone(),
         management,
     };
-    let ingress = Ingress::bind(context, config).await.expect("ingress listens");
+    let binding = RUNTIME.spawn(Ingress::bind(context, config));
+    let ingress = binding.await.expect("it does not panic").expect("ingress listens");
     let address = ingress.address();
     let client = reqwest::Client::builder().no_proxy().timeout(LIMIT).build().expect("a client");
-    Running { address, health, shutdown, task: tokio::spawn(ingress.run()), client }
+    Running { address, health, shutdown, task: RUNTIME.spawn(ingress.run()), client }
 }
 
 impl Running {

@@ -3,5 +3,6 @@
 mod checks;
 mod dedup;
 mod faults;
+mod flasherp;
 mod harness;
 mod stored;

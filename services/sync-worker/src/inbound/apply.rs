@@ -3,20 +3,24 @@
 //! Dies the process anywhere before the commit, nothing has happened and the row locks are gone; after it, everything has, and the
 //! hints that were not sent cost the second until a timer finds the rows.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use ::flasherp::Client;
 use domain::EntityType;
 use messaging::Hints;
 use service::metrics::{Counter, Histogram};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::batch::{self, ClaimedEvent, Which};
-use super::customers::Users;
+use super::events::Source;
+use super::flasherp;
 use super::parking;
-use super::payments::{Payer, Payers, Payments};
 use super::reading::Reading;
 use super::settlement::{self, Settlement};
+use super::store::{self, Needs};
+use super::stripe::fold::{Outcome, Rules, fold};
 
 /// How often a batch that ran into another worker's is done again before its events are applied singly.
 const RACES: u32 = 3;
@@ -70,6 +74,7 @@ pub struct Applier {
     pool: PgPool,
     hints: Hints,
     batch: i32,
+    rules: Arc<Rules>,
 }
 
 /// What a committed batch leaves to be done.
@@ -85,8 +90,8 @@ struct Committed {
 impl Applier {
     /// `batch`: how many events at most share a transaction.
     #[must_use]
-    pub const fn new(pool: PgPool, hints: Hints, batch: i32) -> Self {
-        Self { pool, hints, batch }
+    pub fn new(pool: PgPool, hints: Hints, batch: i32, rules: Rules) -> Self {
+        Self { pool, hints, batch, rules: Arc::new(rules) }
     }
 
     /// Applies exactly these rows, as far as they are due, and whatever they wake.
@@ -124,6 +129,25 @@ impl Applier {
         let woken = parking::sweep(&self.pool).await?;
         let applied = self.rows(&woken).await?;
         Ok(Applied { woken: woken.len() + applied.woken, ..applied })
+    }
+
+    /// Looks at what waits for outbound's open attempts, and applies what these have left free.
+    ///
+    /// # Errors
+    /// The database can't be reached.
+    pub async fn sweep_finished(&self) -> anyhow::Result<Applied> {
+        let woken = parking::wake_finished(&self.pool).await?;
+        let applied = self.rows(&woken).await?;
+        Ok(Applied { woken: woken.len() + applied.woken, ..applied })
+    }
+
+    /// Fetches the records that events were older than, and applies them as they are now.
+    ///
+    /// # Errors
+    /// The database can't be reached. What FlashERP does not answer waits on.
+    pub async fn pull(&self, client: &Client) -> anyhow::Result<Applied> {
+        let pulled = flasherp::pull::pull(&self.pool, client).await?;
+        self.rows(&pulled).await
     }
 
     fn chunk(&self) -> usize {
@@ -214,41 +238,28 @@ impl Applier {
         if claimed.is_empty() {
             return Ok(Committed::default());
         }
+        // A batch is of one sender: each locks its tables in an order of its own. The others stay due, and are claimed next.
+        let source = claimed[0].source;
+        claimed.retain(|event| event.source == source);
         let readings: Vec<Reading> = claimed.iter().map(Reading::of).collect();
-        let customers: Vec<_> = readings.iter().filter_map(Reading::as_customer).collect();
-        let intents: Vec<_> = readings.iter().filter_map(Reading::as_payment).collect();
-
-        // Users first, so that a payment finds the user that came in the same batch.
-        let mut users = Users::load(&mut transaction, &customers).await?;
-        let user_ids: Vec<Uuid> = customers.iter().map(|event| users.take(event)).collect();
-        users.save(&mut transaction).await?;
-        let payers = Payers::load(&mut transaction, &intents).await?;
-        let mut payments = Payments::load(&mut transaction, &intents).await?;
-
-        let mut user_ids = user_ids.into_iter();
+        let (outcomes, appeared) = match source {
+            Source::Stripe => self.fold_stripe(&mut transaction, &readings).await?,
+            Source::Flasherp => (fold_flasherp(&mut transaction, &readings).await?, Vec::new()),
+        };
+        let mut outcomes = outcomes.into_iter();
         let settled: Vec<(&ClaimedEvent, Settlement)> = claimed
             .iter()
-            .zip(readings.iter())
+            .zip(readings)
             .map(|(event, reading)| {
-                let settlement = match reading {
-                    Reading::Customer(_) => {
-                        Settlement::applied(user_ids.next().map(|id| (EntityType::Customer, id)).into_iter().collect())
-                    }
-                    Reading::Payment(payment) => match payers.of(&payment.object) {
-                        Payer::Known(user) => {
-                            Settlement::applied(vec![(EntityType::Transaction, payments.take(payment, user))])
-                        }
-                        Payer::Missing { wait_key } => Settlement::parked(wait_key),
-                    },
-                    Reading::Ignored => Settlement::ignored(),
-                    Reading::Quarantined { code, reason } => Settlement::quarantined(*code, reason.clone()),
+                let outcome = match reading {
+                    Reading::Stripe(_) | Reading::Flasherp(_) => outcomes.next().unwrap_or(Outcome::Ignored),
+                    Reading::Settled(outcome) => outcome,
                 };
-                (event, settlement)
+                (event, Settlement::of(outcome))
             })
             .collect();
-        payments.save(&mut transaction).await?;
         batch::finish(&mut transaction, &settled).await?;
-        let woken = batch::wake(&mut transaction, users.appeared()).await?;
+        let woken = batch::wake(&mut transaction, &appeared).await?;
         settlement::audit(&mut transaction, &settled).await?;
         settlement::state_facts(&mut transaction, &settled).await?;
         service::failpoint!("inbound.before_commit");
@@ -265,17 +276,32 @@ impl Applier {
             changed,
             keys: settled
                 .iter()
-                .filter_map(|(_, settlement)| settlement.wait_key.clone())
-                .chain(users.appeared().iter().cloned())
+                .filter_map(|(_, settlement)| settlement.wait_keys.clone())
+                .flat_map(|keys| [Some(keys.first), keys.other])
+                .flatten()
+                .chain(appeared)
                 .collect(),
             woken,
         })
     }
 
+    /// What becomes of the readable ones, and the wait keys of what appeared.
+    async fn fold_stripe(
+        &self,
+        connection: &mut PgConnection,
+        readings: &[Reading],
+    ) -> Result<(Vec<Outcome>, Vec<String>), ApplyError> {
+        let events: Vec<_> = readings.iter().filter_map(Reading::as_stripe).collect();
+        let mut books = store::load(connection, &Needs::of(&events)).await?;
+        let outcomes = fold(&mut books, &events, &self.rules);
+        store::save(connection, &books).await?;
+        Ok((outcomes, books.appeared().into_iter().collect()))
+    }
+
     /// Tells outbound what changed, and looks again at what was parked and what appeared: the parking and the appearing transaction
     /// don't see each other while both are open, but whichever commits last sees the other here.
     async fn after_commit(&self, mut committed: Committed) -> Result<Committed, sqlx::Error> {
-        for kind in [EntityType::Customer, EntityType::Transaction] {
+        for kind in [EntityType::Customer, EntityType::Transaction, EntityType::Subscription, EntityType::Invoice] {
             let ids: Vec<Uuid> =
                 committed.changed.iter().filter(|(changed, _)| *changed == kind).map(|(_, id)| *id).collect();
             if !ids.is_empty() {
@@ -289,20 +315,16 @@ impl Applier {
     }
 }
 
-impl Reading {
-    const fn as_customer(&self) -> Option<&webhooks::stripe::Event<webhooks::stripe::Customer>> {
-        match self {
-            Self::Customer(event) => Some(event),
-            _ => None,
-        }
+/// What becomes of the readable ones.
+async fn fold_flasherp(connection: &mut PgConnection, readings: &[Reading]) -> Result<Vec<Outcome>, ApplyError> {
+    let events: Vec<_> = readings.iter().filter_map(Reading::as_flasherp).collect();
+    if events.is_empty() {
+        return Ok(Vec::new());
     }
-
-    const fn as_payment(&self) -> Option<&webhooks::stripe::Event<webhooks::stripe::PaymentIntent>> {
-        match self {
-            Self::Payment(event) => Some(event),
-            _ => None,
-        }
-    }
+    let mut ledger = flasherp::store::load(connection, &events).await?;
+    let outcomes = flasherp::take::take_all(&mut ledger, &events);
+    flasherp::store::save(connection, &ledger).await?;
+    Ok(outcomes)
 }
 
 fn count(settled: &[(&ClaimedEvent, Settlement)]) {

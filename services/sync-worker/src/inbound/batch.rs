@@ -59,14 +59,15 @@ pub(super) async fn finish(
 ) -> Result<(), sqlx::Error> {
     let ids: Vec<Uuid> = settled.iter().map(|(event, _)| event.id).collect();
     let statuses: Vec<EventStatus> = settled.iter().map(|(_, settlement)| settlement.status).collect();
-    let wait_keys: Vec<Option<&str>> = settled.iter().map(|(_, settlement)| settlement.wait_key.as_deref()).collect();
+    let wait_keys = || settled.iter().map(|(_, settlement)| settlement.wait_keys.as_ref());
     let codes: Vec<Option<&str>> = settled.iter().map(|(_, s)| s.error_code.map(|code| code.as_str())).collect();
     let errors: Vec<Option<&str>> = settled.iter().map(|(_, settlement)| settlement.error.as_deref()).collect();
     let retries: Vec<Option<i32>> = settled.iter().map(|(_, settlement)| settlement.retry_secs).collect();
-    sqlx::query("SELECT ingress.finish($1, $2::ingress.event_status[], $3, $4, $5, $6)")
+    sqlx::query("SELECT ingress.finish($1, $2::ingress.event_status[], $3, $4, $5, $6, $7)")
         .bind(ids)
         .bind(statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>())
-        .bind(wait_keys)
+        .bind(wait_keys().map(|keys| keys.map(|keys| keys.first.as_str())).collect::<Vec<_>>())
+        .bind(wait_keys().map(|keys| keys.and_then(|keys| keys.other.as_deref())).collect::<Vec<_>>())
         .bind(codes)
         .bind(errors)
         .bind(retries)

@@ -6,14 +6,15 @@
 
 mod apply;
 mod batch;
-mod customers;
 mod events;
+mod flasherp;
 mod parking;
-mod payments;
 mod reading;
 mod settlement;
-mod versions;
+mod store;
+mod stripe;
 mod work;
 
 pub use apply::{Applied, Applier};
+pub use stripe::fold::Rules;
 pub use work::Inbound;

@@ -13,13 +13,29 @@ const PAGE: i32 = 1000;
 pub(super) async fn wake_known(pool: &PgPool, keys: &[String]) -> Result<Vec<Uuid>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let known: Vec<String> = sqlx::query_scalar(
-        "SELECT key FROM unnest($1::text[]) AS parked (key)
-         WHERE EXISTS (SELECT FROM upcoach.users
-                WHERE key LIKE 'stripe\\_customer:%' AND stripe_customer_id = substr(key, length('stripe_customer:') + 1))
-            OR EXISTS (SELECT FROM upcoach.user_stripe_customers
-                WHERE key LIKE 'stripe\\_customer:%' AND stripe_customer_id = substr(key, length('stripe_customer:') + 1))
-            OR EXISTS (SELECT FROM upcoach.users
-                WHERE id = CASE WHEN key LIKE 'user:%' THEN substr(key, length('user:') + 1)::uuid END)",
+        "SELECT key FROM (
+            SELECT key, split_part(key, ':', 1) AS kind, substr(key, strpos(key, ':') + 1) AS id
+            FROM unnest($1::text[]) AS parked (key)) AS parked
+         WHERE CASE kind
+            WHEN 'user' THEN EXISTS (SELECT FROM upcoach.users u WHERE u.id = parked.id::uuid)
+            WHEN 'stripe_customer' THEN
+                EXISTS (SELECT FROM upcoach.users u WHERE u.stripe_customer_id = parked.id)
+                OR EXISTS (SELECT FROM upcoach.user_stripe_customers c WHERE c.stripe_customer_id = parked.id)
+            WHEN 'subscription' THEN EXISTS (SELECT FROM upcoach.subscriptions s WHERE s.stripe_subscription_id = parked.id)
+            WHEN 'invoice' THEN EXISTS (SELECT FROM upcoach.invoices i WHERE i.stripe_invoice_id = parked.id)
+            WHEN 'payer_of' THEN EXISTS (SELECT FROM upcoach.transactions t WHERE t.stripe_transaction_id = parked.id)
+            WHEN 'payment' THEN
+                EXISTS (SELECT FROM upcoach.transactions t WHERE t.stripe_transaction_id = parked.id AND t.type = 'payment')
+                OR EXISTS (SELECT FROM upcoach.transactions t WHERE t.stripe_charge_id = parked.id AND t.type = 'payment')
+            WHEN 'transaction' THEN EXISTS (SELECT FROM upcoach.transactions t WHERE t.id = parked.id::uuid)
+            WHEN 'flasherp_customer' THEN
+                EXISTS (SELECT FROM sync.erp_syncs s WHERE s.target_id = parked.id AND s.source_type = 'customer')
+            WHEN 'flasherp_transaction' THEN
+                EXISTS (SELECT FROM sync.erp_syncs s WHERE s.target_id = parked.id AND s.source_type = 'transaction')
+            WHEN 'sync' THEN EXISTS (
+                SELECT FROM sync.erp_syncs s
+                WHERE s.id = parked.id::uuid AND s.sync_status <> 'syncing' AND s.outcome = 'known')
+            ELSE false END",
     )
     .bind(keys)
     .fetch_all(&mut *transaction)
@@ -27,6 +43,15 @@ pub(super) async fn wake_known(pool: &PgPool, keys: &[String]) -> Result<Vec<Uui
     let woken = batch::wake(&mut transaction, &known).await?;
     transaction.commit().await?;
     Ok(woken)
+}
+
+/// Wakes what waits for attempts of outbound that have ended since; returns the events.
+pub(super) async fn wake_finished(pool: &PgPool) -> Result<Vec<Uuid>, sqlx::Error> {
+    const KIND: &str = "sync:";
+    let mut keys: Vec<String> =
+        sqlx::query_scalar("SELECT ingress.parked_keys($1, $2)").bind(KIND).bind(PAGE).fetch_all(pool).await?;
+    keys.retain(|key| key.starts_with(KIND));
+    if keys.is_empty() { Ok(Vec::new()) } else { wake_known(pool, &keys).await }
 }
 
 /// Looks at all parked keys, a page at a time; returns the events that it woke.

@@ -1,61 +1,60 @@
-//! From a stored body to what is to be done with it. Pure.
+//! From a stored body to the event that it is. Pure.
 
 use domain::ErrorCode;
-use webhooks::stripe::{self, Customer, Event, PaymentIntent, StripeEvent};
+use webhooks::stripe::{self, StripeEvent};
 
 use super::batch::ClaimedEvent;
 use super::events::Source;
+use super::flasherp::event::FlasherpEvent;
+use super::stripe::fold::Outcome;
 
-/// What an event asks for.
+/// What a body holds.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
     reason = "a batch of a few hundred lives for one transaction; boxing would cost each an allocation"
 )]
 pub(super) enum Reading {
-    /// A customer was made or changed.
-    Customer(Event<Customer>),
-    /// A payment intent came to a state that UpCoach books.
-    Payment(Event<PaymentIntent>),
-    /// Nothing is done for this type.
-    Ignored,
-    /// It can't be used as it is.
-    Quarantined {
-        /// Which kind of fault.
-        code: ErrorCode,
-        /// What is wrong, without values.
-        reason: String,
-    },
+    /// An event of Stripe's.
+    Stripe(StripeEvent),
+    /// An event of FlashERP's.
+    Flasherp(FlasherpEvent),
+    /// Nothing that could be applied: this is what becomes of it.
+    Settled(Outcome),
 }
 
 impl Reading {
     /// Reads an event's body by its source.
     pub(super) fn of(event: &ClaimedEvent) -> Self {
         let Some(body) = &event.body else {
-            return Self::Quarantined {
+            return Self::Settled(Outcome::Quarantined {
                 code: ErrorCode::ResourceNotFound,
                 reason: "its body has been erased; fetch the event from its sender again".to_owned(),
-            };
+            });
         };
         match event.source {
-            Source::Stripe => Self::of_stripe(body),
-            // Their events come with the FlashERP webhooks; until then they are kept.
-            Source::Flasherp => Self::Ignored,
+            Source::Stripe => match stripe::parse(body) {
+                Ok(event) => Self::Stripe(event),
+                Err(unusable) => Self::Settled(Outcome::invalid(unusable.reason)),
+            },
+            Source::Flasherp => match FlasherpEvent::parse(body) {
+                Ok(event) => Self::Flasherp(event),
+                Err(reason) => Self::Settled(Outcome::invalid(reason)),
+            },
         }
     }
 
-    fn of_stripe(body: &[u8]) -> Self {
-        match stripe::parse(body) {
-            Ok(StripeEvent::Customer(event)) if event.object.deleted => Self::Ignored,
-            Ok(StripeEvent::Customer(event)) => Self::Customer(event),
-            Ok(StripeEvent::PaymentIntent(event)) => match event.event_type.as_str() {
-                "payment_intent.succeeded" | "payment_intent.payment_failed" | "payment_intent.canceled" => {
-                    Self::Payment(event)
-                }
-                _ => Self::Ignored,
-            },
-            Ok(StripeEvent::Other { .. }) => Self::Ignored,
-            Err(unusable) => Self::Quarantined { code: ErrorCode::ValidationError, reason: unusable.reason },
+    pub(super) const fn as_stripe(&self) -> Option<&StripeEvent> {
+        match self {
+            Self::Stripe(event) => Some(event),
+            Self::Flasherp(_) | Self::Settled(_) => None,
+        }
+    }
+
+    pub(super) const fn as_flasherp(&self) -> Option<&FlasherpEvent> {
+        match self {
+            Self::Flasherp(event) => Some(event),
+            Self::Stripe(_) | Self::Settled(_) => None,
         }
     }
 }

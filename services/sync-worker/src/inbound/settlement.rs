@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 use super::batch::ClaimedEvent;
 use super::events::{EventStatus, Source};
+use super::stripe::fold::Outcome;
+use super::stripe::keys::WaitKeys;
 use crate::OUTBOX;
 
 /// How an event ended.
@@ -15,7 +17,7 @@ use crate::OUTBOX;
 pub(super) struct Settlement {
     pub(super) status: EventStatus,
     /// What a parked event waits for.
-    pub(super) wait_key: Option<String>,
+    pub(super) wait_keys: Option<WaitKeys>,
     pub(super) error_code: Option<ErrorCode>,
     /// In words, without values of the event.
     pub(super) error: Option<String>,
@@ -27,12 +29,20 @@ pub(super) struct Settlement {
 
 impl Settlement {
     fn plain(status: EventStatus) -> Self {
-        Self { status, wait_key: None, error_code: None, error: None, retry_secs: None, records: Vec::new() }
+        Self { status, wait_keys: None, error_code: None, error: None, retry_secs: None, records: Vec::new() }
     }
 
     /// Its effects are in this transaction.
     pub(super) fn applied(records: Vec<(EntityType, Uuid)>) -> Self {
         Self { records, ..Self::plain(EventStatus::Applied) }
+    }
+
+    /// Older than what is known of its record, which has been fetched as it is now.
+    pub(super) fn overtaken() -> Self {
+        Self {
+            error: Some("older than what is known; the record has been fetched".to_owned()),
+            ..Self::plain(EventStatus::Applied)
+        }
     }
 
     /// Nothing is done for it; it is kept.
@@ -41,10 +51,11 @@ impl Settlement {
     }
 
     /// Waits until what it refers to appears.
-    pub(super) fn parked(wait_key: String) -> Self {
+    pub(super) fn parked(keys: WaitKeys) -> Self {
+        let other = keys.other.as_ref().map(|other| format!(" or {other}")).unwrap_or_default();
         Self {
-            error: Some(format!("waits for {wait_key}, which UpCoach does not know yet")),
-            wait_key: Some(wait_key),
+            error: Some(format!("waits for {}{other}, which UpCoach does not know yet", keys.first)),
+            wait_keys: Some(keys),
             ..Self::plain(EventStatus::Parked)
         }
     }
@@ -52,6 +63,20 @@ impl Settlement {
     /// Can't be used as it is.
     pub(super) fn quarantined(code: ErrorCode, reason: String) -> Self {
         Self { error_code: Some(code), error: Some(reason), ..Self::plain(EventStatus::Quarantined) }
+    }
+
+    /// As the fold says.
+    pub(super) fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Applied(mut records) => {
+                records.sort_unstable_by_key(|(kind, id)| (kind.as_str(), *id));
+                records.dedup();
+                Self::applied(records)
+            }
+            Outcome::Parked(keys) => Self::parked(keys),
+            Outcome::Ignored => Self::ignored(),
+            Outcome::Quarantined { code, reason } => Self::quarantined(code, reason),
+        }
     }
 
     /// Could not be applied now.

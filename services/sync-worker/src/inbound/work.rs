@@ -5,34 +5,41 @@ use std::time::Duration;
 
 use events::{Event, WebhookReceived};
 use messaging::{Broker, ConsumerOptions, Disposition, Dispositions, Handler, Received};
+use service::config_watch::Watched;
 use service::metrics::Counter;
 use sqlx::PgPool;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::apply::{Applied, Applier};
+use super::stripe::fold::Rules;
+use crate::outbound::Target;
 
 /// How often due events are looked for that no hint brought.
 const POLL: Duration = Duration::from_millis(500);
 /// How often parked events are looked at.
 const PARKED_SWEEP: Duration = Duration::from_secs(60);
+/// How often it is looked whether FlashERP's events may go on that wait for outbound, or for their record to be fetched.
+const FLASHERP_SWEEP: Duration = Duration::from_secs(2);
 
 /// The inbound role.
 pub struct Inbound;
 
 impl Inbound {
-    /// Starts the role; it stops taking when `stop` is cancelled. `stated` is rung when facts were stated. Returns what to wait for.
+    /// Starts the role, which fetches from `target` what FlashERP's events left out; it stops taking when `stop` is cancelled. `stated` is rung when facts were stated. Returns what to wait for.
     pub fn start(
         pool: PgPool,
         broker: &Broker,
         batch: i32,
+        rules: Rules,
+        target: watch::Receiver<Watched<Target>>,
         stated: Arc<Notify>,
         stop: CancellationToken,
     ) -> Vec<JoinHandle<()>> {
-        let applier = Applier::new(pool, broker.hints().clone(), batch);
+        let applier = Applier::new(pool, broker.hints().clone(), batch, rules);
         let hints = messaging::consumer::run(
             broker.clone(),
             messaging::topology::Durable::SyncWorkerInbound,
@@ -43,7 +50,8 @@ impl Inbound {
         vec![
             tokio::spawn(hints),
             tokio::spawn(apply_due(applier.clone(), Arc::clone(&stated), stop.clone())),
-            tokio::spawn(sweep_parked(applier, stated, stop)),
+            tokio::spawn(sweep_parked(applier.clone(), Arc::clone(&stated), stop.clone())),
+            tokio::spawn(go_on_with_flasherp(applier, target, stated, stop)),
         ]
     }
 }
@@ -93,6 +101,27 @@ async fn sweep_parked(applier: Applier, stated: Arc<Notify>, stop: CancellationT
         }
         let applied = applier.sweep_parked().await;
         note(&stated, "sweep", &applied);
+    }
+}
+
+async fn go_on_with_flasherp(
+    applier: Applier,
+    target: watch::Receiver<Watched<Target>>,
+    stated: Arc<Notify>,
+    stop: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(FLASHERP_SWEEP);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        note(&stated, "finished", &applier.sweep_finished().await);
+        let target = target.borrow().present().cloned();
+        if let Some(target) = target {
+            note(&stated, "pull", &applier.pull(target.client()).await);
+        }
     }
 }
 

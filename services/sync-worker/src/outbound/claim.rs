@@ -46,6 +46,8 @@ pub(super) enum Which<'a> {
     Sources(EntityType, &'a [Uuid]),
     /// Customers that others depend on: rows are made where there is none.
     Customers(&'a [Wish]),
+    /// A customer that is to be looked at in FlashERP, whatever its row says.
+    Checked(&'a Wish),
     /// These rows.
     Rows(&'a [SyncId]),
     /// The oldest due, so many at most.
@@ -76,6 +78,7 @@ pub(super) async fn fold_and_claim(pool: &PgPool, which: Which<'_>, lease: Durat
             wishes.extend(without_row(&mut transaction, needed, &wishes).await?);
             wishes
         }
+        Which::Checked(wish) => vec![wish.clone()],
         Which::Rows(_) => Vec::new(),
         Which::Due(limit) => fold::take(&mut transaction, Requests::Oldest(limit)).await?,
     };
@@ -91,7 +94,7 @@ pub(super) async fn fold_and_claim(pool: &PgPool, which: Which<'_>, lease: Durat
     if !claimed.is_empty() {
         let trigger = match which {
             Which::Sources(..) => "hint",
-            Which::Customers(_) => "dependent",
+            Which::Customers(_) | Which::Checked(_) => "dependent",
             Which::Rows(_) => "wake",
             Which::Due(_) => "timer",
         };
@@ -192,7 +195,7 @@ async fn claim(
             .fetch_all(connection)
             .await?
         }
-        Which::Sources(..) | Which::Customers(_) | Which::Rows(_) => {
+        Which::Sources(..) | Which::Customers(_) | Which::Checked(_) | Which::Rows(_) => {
             sqlx::query_as(sqlx::AssertSqlSafe(format!(
                 "WITH due AS MATERIALIZED (
                     SELECT s.id FROM sync.erp_syncs s, sync.outbound_conditions c
@@ -207,6 +210,39 @@ async fn claim(
         }
     };
     Ok(rows.into_iter().filter_map(|row| row.claimed(owner, begun, lease)).collect())
+}
+
+/// Claims the record that the owner of the probe may try while the breaker is half-open: of those due the one tried longest ago, the last probe only
+/// if there is no other. None: nothing is due, or the probe is somebody else's by now.
+///
+/// # Errors
+/// The database can't be reached; nothing is claimed, or the lease runs out.
+pub(super) async fn claim_for_probe(
+    pool: &PgPool,
+    probe: Uuid,
+    lease: Duration,
+) -> Result<Option<Claimed>, sqlx::Error> {
+    let begun = Instant::now();
+    let owner = Uuid::new_v4();
+    let row: Option<ClaimedRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "WITH due AS MATERIALIZED (
+            SELECT s.id FROM sync.erp_syncs s, sync.outbound_conditions c
+            WHERE s.due_at <= statement_timestamp() AND c.enabled AND c.probe_owner = $3
+                AND (c.auto_sync OR s.origin IN ('manual', 'heal'))
+            ORDER BY s.id IS NOT DISTINCT FROM c.last_probe, s.last_sync_attempt NULLS FIRST, s.due_at
+            LIMIT 1 FOR UPDATE OF s SKIP LOCKED)
+         {CLAIM}"
+    )))
+    .bind(owner)
+    .bind(lease)
+    .bind(probe)
+    .fetch_optional(pool)
+    .await?;
+    let claimed = row.and_then(|row| row.claimed(owner, begun, lease));
+    if claimed.is_some() {
+        Counter::SyncsClaimed.increment(&[("trigger", "probe")]);
+    }
+    Ok(claimed)
 }
 
 /// Whether a claim by timer would find anything: requests to fold, or rows that may go.
@@ -239,6 +275,7 @@ fn ids_of(which: Which<'_>) -> Vec<Uuid> {
     match which {
         Which::Sources(kind, ids) => ids.iter().map(|id| sync_id(kind, *id)).collect(),
         Which::Customers(needed) => needed.iter().map(|wish| sync_id(EntityType::Customer, wish.source_id)).collect(),
+        Which::Checked(wish) => vec![sync_id(EntityType::Customer, wish.source_id)],
         Which::Rows(ids) => ids.iter().map(|id| id.as_uuid()).collect(),
         Which::Due(_) => Vec::new(),
     }

@@ -14,6 +14,7 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::attempt::{Attempt, End};
@@ -27,6 +28,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// Pauses grow to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long a group waits for its database once the worker was told to stop: then its leases run out, and its rows are looked up.
+const PATIENCE_AFTER_STOP: Duration = Duration::from_secs(5);
 
 /// Takes attempts; clones share the groups.
 #[derive(Debug, Clone)]
@@ -48,9 +52,10 @@ impl Finisher {
         settle: Duration,
         woken: mpsc::UnboundedSender<Vec<SyncId>>,
         stated: std::sync::Arc<tokio::sync::Notify>,
+        stop: CancellationToken,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, incoming) = mpsc::channel(2 * GROUP);
-        let task = tokio::spawn(run(pool, settle, incoming, woken, stated));
+        let task = tokio::spawn(run(pool, settle, incoming, woken, stated, stop));
         (Self { queue }, task)
     }
 
@@ -70,11 +75,19 @@ async fn run(
     mut incoming: mpsc::Receiver<Finishing>,
     woken: mpsc::UnboundedSender<Vec<SyncId>>,
     stated: std::sync::Arc<tokio::sync::Notify>,
+    stop: CancellationToken,
 ) {
     let mut group = Vec::with_capacity(GROUP);
     while incoming.recv_many(&mut group, GROUP).await > 0 {
         let attempts: Vec<Attempt> = group.iter().map(|finishing| finishing.attempt.clone()).collect();
-        let again = finish_group(&pool, settle, &attempts).await;
+        let again = tokio::select! {
+            biased;
+            again = finish_group(&pool, settle, &attempts) => again,
+            () = patience_after(&stop) => {
+                tracing::warn!(syncs = attempts.len(), "the database is away; finished syncs are left to their leases");
+                Vec::new()
+            }
+        };
         stated.notify_one();
         if !again.is_empty() {
             // The receiver goes first only at the end; then the timer of another worker finds the rows.
@@ -85,6 +98,12 @@ async fn run(
             let _unheard = finishing.done.send(());
         }
     }
+}
+
+/// Ends some time after the stop.
+async fn patience_after(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(PATIENCE_AFTER_STOP).await;
 }
 
 /// Commits a group, however long the database is away; what the database refuses is tried singly, and left to its lease's end if it is refused

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::mapping::{self, Fields, MappingError};
-use domain::upcoach::{Invoice, Subscription, Transaction, User};
+use domain::upcoach::{FinancialReport, Invoice, Subscription, Transaction, User};
 use domain::{EntityType, FlashErpId, InvoiceId, SubscriptionId, TransactionId, UserId};
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
@@ -17,13 +17,14 @@ pub(super) enum Loaded {
     Transaction(Transaction),
     Subscription(Subscription),
     Invoice(Invoice),
+    Report(FinancialReport),
 }
 
 impl Loaded {
-    /// Whose it is; none for a customer itself.
+    /// Whose it is; none for a customer itself, and for what concerns nobody in particular.
     pub(super) const fn depends_on(&self) -> Option<UserId> {
         match self {
-            Self::Customer(_) => None,
+            Self::Customer(_) | Self::Report(_) => None,
             Self::Transaction(transaction) => Some(transaction.user_id),
             Self::Subscription(subscription) => Some(subscription.user_id),
             Self::Invoice(invoice) => Some(invoice.user_id),
@@ -37,6 +38,7 @@ impl Loaded {
             Self::Transaction(transaction) => transaction.created_at,
             Self::Subscription(subscription) => subscription.created_at,
             Self::Invoice(invoice) => invoice.created_at,
+            Self::Report(report) => report.period_end,
         }
     }
 
@@ -44,6 +46,7 @@ impl Loaded {
     pub(super) fn map(&self, customer: Option<&FlashErpId>) -> Option<Result<Fields, MappingError>> {
         Some(match (self, customer) {
             (Self::Customer(user), _) => mapping::customer(user),
+            (Self::Report(report), _) => mapping::financial_report(report),
             (Self::Transaction(transaction), Some(customer)) => mapping::transaction(transaction, customer),
             (Self::Subscription(subscription), Some(customer)) => mapping::subscription(subscription, customer),
             (Self::Invoice(invoice), Some(customer)) => mapping::invoice(invoice, customer),
@@ -78,8 +81,10 @@ pub(super) async fn load(
                 amount, currency, due_date, paid_at, created_at, updated_at
              FROM upcoach.invoices WHERE id = ANY ($1)"
         }
-        // Reports are the scheduler's and come with it.
-        EntityType::FinancialReport => return Ok(HashMap::new()),
+        EntityType::FinancialReport => {
+            "SELECT id, period::text AS period, period_start, period_end, currency, revenue, costs, profit, mrr, arr, fees_incomplete
+             FROM scheduling.reports_for_sync_worker WHERE id = ANY ($1)"
+        }
     };
     let rows = sqlx::query(statement).bind(ids).fetch_all(pool).await?;
     rows.iter().map(|row| Ok((row.try_get("id")?, read(kind, row).map_err(|error| error.to_string())))).collect()
@@ -152,7 +157,24 @@ fn read(kind: EntityType, row: &PgRow) -> Result<Loaded, sqlx::Error> {
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
         }),
-        EntityType::FinancialReport => return Err(sqlx::Error::RowNotFound),
+        EntityType::FinancialReport => Loaded::Report(FinancialReport {
+            currency: {
+                let code: String = row.try_get("currency")?;
+                FinancialReport::currency_of(&code).ok_or_else(|| sqlx::Error::ColumnDecode {
+                    index: "currency".to_owned(),
+                    source: format!("{code} is no currency").into(),
+                })?
+            },
+            revenue: row.try_get("revenue")?,
+            costs: row.try_get("costs")?,
+            profit: row.try_get("profit")?,
+            mrr: row.try_get("mrr")?,
+            arr: row.try_get("arr")?,
+            period: label(row, "period")?,
+            period_start: row.try_get("period_start")?,
+            period_end: row.try_get("period_end")?,
+            incomplete: row.try_get::<bool, _>("fees_incomplete")?.then(|| "fees incomplete".to_owned()),
+        }),
     })
 }
 

@@ -2,30 +2,42 @@
 //!
 //! | step | file |
 //! |---|---|
+//! | who claims when: hints, wakes, the timer | `claiming` |
 //! | requests become rows, rows are leased | `fold`, `claim` |
+//! | a claimed batch on its way | `batch` |
 //! | many records loaded by one statement | `load` |
-//! | the customer first | `customers` |
-//! | one record written, or looked up and settled | `push` |
+//! | the customer first, and looked at again when FlashERP does not know it | `customers`, `customer_check` |
+//! | one record written, or looked up and settled | `push`, `report` |
 //! | row, audit, facts in one transaction, many syncs to one | `finish` |
 //! | leases that ran out or are handed back | `leases` |
 //! | who waits for whom | `waiting` |
-//! | hints, timers, slots | `work` |
+//! | the gate to FlashERP: shown, and gone through again after an outage | `circuit`, `probe` |
+//! | what happens by itself now and then | `sweeps` |
+//! | start, stop, slots | `role` |
 //!
 //! A process may die between any two steps: before the claim's commit nothing happened; after it the lease runs out and the row is unknown, so that it is
 //! looked up before anything is written again.
 
 mod attempt;
+mod batch;
+mod circuit;
 mod claim;
+mod claiming;
+mod customer_check;
 mod customers;
 mod finish;
 mod fold;
 mod leases;
 mod load;
+mod probe;
 mod push;
 mod record;
+mod report;
+mod role;
+mod sweeps;
 mod target;
 mod waiting;
-mod work;
 
+pub(crate) use circuit::tell_of_circuit;
+pub use role::{Outbound, OutboundSettings};
 pub use target::{CallSettings, Scope, Target};
-pub use work::{Outbound, OutboundSettings};

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use domain::instant;
-use domain::mapping::{Base, FieldValue, Fields, Leftover, Record, body, diff, diff_against_record};
+use domain::mapping::{
+    Base, Field, FieldValue, Fields, Leftover, Record, before_cancelling, body, diff, diff_against_record, is_cancelled,
+};
 use domain::retry::RetryPolicy;
 use domain::state::{Failure, Found, Settled, Verdict, look_up_again, settled, verdict};
-use domain::{ErrorCode, FlashErpId, Outcome, RequestId};
+use domain::{EntityType, ErrorCode, FlashErpId, Outcome, RequestId};
 use events::SyncResult;
 use flasherp::{Call, CallError, IdempotencyKey};
 use serde_json::Value;
@@ -23,12 +25,12 @@ use super::target::Target;
 
 /// A push under way.
 pub(super) struct Push<'a> {
-    target: &'a Target,
-    policy: &'a RetryPolicy,
-    call: Call,
-    claimed: Claimed,
-    wanted: &'a Fields,
-    known: Known,
+    pub(super) target: &'a Target,
+    pub(super) policy: &'a RetryPolicy,
+    pub(super) call: Call,
+    pub(super) claimed: Claimed,
+    pub(super) wanted: &'a Fields,
+    pub(super) known: Known,
     writes: Vec<WriteCall>,
     duplicates: Vec<FlashErpId>,
 }
@@ -54,6 +56,13 @@ impl<'a> Push<'a> {
         }
     }
 
+    /// Goes on with an attempt that failed, for what is wanted now.
+    pub(super) fn again(target: &'a Target, policy: &'a RetryPolicy, attempt: Attempt, wanted: &'a Fields) -> Self {
+        let Attempt { claimed, request_id, known, writes, duplicates, .. } = attempt;
+        let call = Call::new(request_id).for_sync(claimed.id, claimed.lease_end);
+        Self { target, policy, call, claimed, wanted, known, writes, duplicates }
+    }
+
     /// Brings FlashERP's record to what is wanted. `born`: when UpCoach's record was.
     #[tracing::instrument(name = "push", skip_all, fields(sync_id = %self.claimed.id, entity_type = %self.claimed.entity_type))]
     pub(super) async fn run(mut self, born: OffsetDateTime) -> Attempt {
@@ -74,6 +83,9 @@ impl<'a> Push<'a> {
     }
 
     async fn end(&mut self, born: OffsetDateTime) -> End {
+        if self.claimed.entity_type == EntityType::FinancialReport {
+            return self.report().await;
+        }
         if self.known.outcome == Outcome::Unknown {
             return self.settle().await;
         }
@@ -105,6 +117,11 @@ impl<'a> Push<'a> {
     /// the look-up fail, it stays unknown and is looked up again.
     #[tracing::instrument(name = "look_up", skip_all, fields(sync_id = %self.claimed.id, entity_type = %self.claimed.entity_type))]
     pub(super) async fn only_look_up(mut self, end: End) -> Attempt {
+        if self.claimed.entity_type == EntityType::FinancialReport {
+            // There is nothing to look up: a report has no id, and what may have been written there is what the next one replaces.
+            self.known.outcome = Outcome::Known;
+            return self.into_attempt(end);
+        }
         let end = match self.look_up_unknown().await {
             Err(error) => self.still_unknown(&error),
             Ok(looked_up) => {
@@ -270,50 +287,84 @@ impl<'a> Push<'a> {
         service::failpoint!("outbound.before_send");
         let answer = self.target.client.create(&self.call, self.claimed.entity_type, bytes, &key).await;
         service::failpoint!("outbound.after_send");
-        self.note("create", Some(key.key), self.wanted, answer.as_ref(), begun.elapsed());
+        let wanted = self.wanted;
+        self.note("create", Some(key.key), wanted, answer.as_ref().map(Some), begun.elapsed());
         let record = answer?;
         self.known.holds(&record);
         self.known.base = std::mem::take(&mut self.known.base).after_write(self.wanted, Some(&record));
         Ok(record)
     }
 
-    async fn put(&mut self, id: &FlashErpId, difference: &Fields) -> Result<Record, CallError> {
-        let bytes = Bytes::from(body(difference));
+    /// Writes a difference. A subscription is cancelled by its own call, after all else was told of it, if it isn't cancelled yet.
+    async fn put(&mut self, id: &FlashErpId, difference: &Fields) -> Result<(), CallError> {
+        let cancelled = match self.claimed.entity_type {
+            EntityType::Subscription => before_cancelling(difference),
+            EntityType::Customer | EntityType::Transaction | EntityType::Invoice | EntityType::FinancialReport => None,
+        };
+        let Some(rest) = cancelled else { return self.update_fields(id, difference).await.map(|_| ()) };
+        let status: Fields =
+            difference.iter().filter(|(field, _)| **field == Field::Status).map(|(f, v)| (*f, v.clone())).collect();
+        if !rest.is_empty() {
+            let record = self.update_fields(id, &rest).await?;
+            if is_cancelled(&record) {
+                self.known.base = std::mem::take(&mut self.known.base).after_write(&status, Some(&record));
+                return Ok(());
+            }
+        }
+        self.cancel(id, &status).await
+    }
+
+    async fn update_fields(&mut self, id: &FlashErpId, fields: &Fields) -> Result<Record, CallError> {
+        let bytes = Bytes::from(body(fields));
         let begun = Instant::now();
         service::failpoint!("outbound.before_send");
         let answer = self.target.client.update(&self.call, self.claimed.entity_type, id, bytes).await;
         service::failpoint!("outbound.after_send");
-        self.note("update", None, difference, answer.as_ref(), begun.elapsed());
+        self.note("update", None, fields, answer.as_ref().map(Some), begun.elapsed());
         let record = answer?;
         self.known.holds(&record);
-        self.known.base = std::mem::take(&mut self.known.base).after_write(difference, Some(&record));
+        self.known.base = std::mem::take(&mut self.known.base).after_write(fields, Some(&record));
         Ok(record)
     }
 
-    fn note(
+    async fn cancel(&mut self, id: &FlashErpId, status: &Fields) -> Result<(), CallError> {
+        let begun = Instant::now();
+        service::failpoint!("outbound.before_send");
+        let answer = self.target.client.cancel_subscription(&self.call, id).await;
+        service::failpoint!("outbound.after_send");
+        self.note("cancel", None, status, answer.as_ref().map(Option::as_ref), begun.elapsed());
+        let record = answer?;
+        if let Some(record) = &record {
+            self.known.holds(record);
+        }
+        self.known.base = std::mem::take(&mut self.known.base).after_write(status, record.as_ref());
+        Ok(())
+    }
+
+    pub(super) fn note(
         &mut self,
         operation: &'static str,
         key: Option<String>,
         request: &Fields,
-        answer: Result<&Record, &CallError>,
+        answer: Result<Option<&Record>, &CallError>,
         duration: Duration,
     ) {
         // What was never sent is no write.
-        if matches!(answer, Err(error) if error.handed_back) {
+        if matches!(answer, Err(error) if error.handed_back && !error.sent) {
             return;
         }
         self.writes.push(WriteCall {
             operation,
             key,
             request: for_audit(request),
-            response: answer.ok().map(|record| for_audit(&record.fields)),
+            response: answer.ok().flatten().map(|record| for_audit(&record.fields)),
             error: answer.err().map(AttemptError::from),
             definite: answer.err().is_none_or(|error| error.definite),
             duration,
         });
     }
 
-    fn failed_write(&mut self, error: &CallError) -> End {
+    pub(super) fn failed_write(&mut self, error: &CallError) -> End {
         self.failed(&error.failure(), error)
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::{EntityType, RequestId};
-use flasherp::{Call, Client, Observation, Observer, OpenGate, Options};
+use flasherp::{Call, Client, Observation, Observer, Options, SharedGate};
 use secrets::{Keyring, Place};
 use serde::Deserialize;
 use service::config_watch::Versioned;
@@ -93,7 +93,12 @@ impl Target {
     ///
     /// # Errors
     /// The database can't be read; key or secret can't be decrypted; the base URL may not be called.
-    pub async fn load(pool: &PgPool, keyring: &Keyring, settings: CallSettings) -> anyhow::Result<Option<Self>> {
+    pub async fn load(
+        pool: &PgPool,
+        keyring: &Keyring,
+        settings: CallSettings,
+        gate: &SharedGate,
+    ) -> anyhow::Result<Option<Self>> {
         let row: Option<Row> = sqlx::query_as(
             "SELECT id, base_url, api_key_enc, api_secret_enc, sync_scope, adopted_at, version FROM config.for_sync_worker",
         )
@@ -115,7 +120,7 @@ impl Target {
                 open("api_secret_enc", &row.api_secret_enc)?,
             )
         };
-        let client = Client::with(options, Arc::new(OpenGate), Some(Arc::new(CallMetrics)))?;
+        let client = Client::with(options, gate.of_version(row.version), Some(Arc::new(CallMetrics)))?;
         Ok(Some(Self {
             version: row.version,
             client,
@@ -123,6 +128,11 @@ impl Target {
             adopted_at: row.adopted_at,
             honours_keys: AtomicBool::new(false),
         }))
+    }
+
+    /// How it is called, also by inbound, which only reads.
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Whether FlashERP said lately that it honours idempotency keys. Until it has, it does not.

@@ -70,3 +70,51 @@ async fn a_customer_out_of_scope_is_retried_like_any_other_while_somebody_waits_
     world.flasherp_has_each_once(1).await;
     assert_eq!(world.sandbox.counters().await.calls_of("POST /v1/customers"), 6);
 }
+
+#[tokio::test]
+async fn a_customer_that_was_deleted_in_flasherp_is_made_anew_when_a_dependent_is_refused_for_it() {
+    let world = World::new().await;
+    let _worker = world.worker().await;
+    let user = world.insert_user(Some("ada@example.com")).await;
+    let before = world.sync_becomes(customer_sync(user), "synced").await.target_id.expect("a target");
+    world.sandbox.remove_record("customers", &before).await;
+    let mut payments = Vec::new();
+    for cents in 1..=30 {
+        payments.push(world.insert_payment(user, cents).await);
+    }
+    for payment in payments {
+        world.sync_becomes(transaction_sync(payment), "synced").await;
+    }
+    world.flasherp_has_each_once(30).await;
+    let customers = world.sandbox.records("customers").await;
+    assert_eq!(customers.len(), 1);
+    assert_ne!(customers[0].id(), before);
+    let of = world.sandbox.records("transactions").await;
+    assert!(of.iter().all(|record| record.text("customerId") == Some(customers[0].id())));
+}
+
+#[tokio::test]
+async fn a_deleted_customer_that_cannot_be_made_anew_fails_its_dependents_by_name_until_it_can() {
+    let world = World::new().await;
+    let _worker = world.worker().await;
+    let user = world.insert_user(Some("ada@example.com")).await;
+    let before = world.sync_becomes(customer_sync(user), "synced").await.target_id.expect("a target");
+    world.sandbox.remove_record("customers", &before).await;
+    world.sandbox.add_fault(&Fault::status(400).on("POST", "/customers")).await;
+    let payment = world.insert_payment(user, 100).await;
+    let row = testkit::eventually_some(SOON, "it has failed", || async {
+        world.sync(transaction_sync(payment)).await.filter(|row| row.sync_status == "failed" && row.due_at.is_none())
+    })
+    .await;
+    assert_eq!(row.error_code.as_deref(), Some("SYNC_FAILED"));
+    assert_eq!(row.waits_for, Some(customer_sync(user).as_uuid()));
+
+    world.sandbox.clear_faults().await;
+    sqlx::query("SELECT sync.retry(ARRAY[$1])")
+        .bind(customer_sync(user).as_uuid())
+        .execute(&world.pool)
+        .await
+        .expect("retried by hand");
+    world.sync_becomes(transaction_sync(payment), "synced").await;
+    world.flasherp_has_each_once(1).await;
+}

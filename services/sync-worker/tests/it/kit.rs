@@ -63,6 +63,30 @@ impl World {
         .expect("the configuration row");
     }
 
+    /// Lets the configuration lead elsewhere, as an admin would.
+    pub(crate) async fn set_base_url(&self, url: &str) {
+        sqlx::query("UPDATE config.erp_configurations SET base_url = $1")
+            .bind(url)
+            .execute(&self.pool)
+            .await
+            .expect("another base URL");
+    }
+
+    /// Puts another API key into the configuration, as an admin would.
+    pub(crate) async fn set_api_key(&self, key: &str) {
+        let row: Uuid = sqlx::query_scalar("SELECT id FROM config.erp_configurations")
+            .fetch_one(&self.pool)
+            .await
+            .expect("the configuration row");
+        let place = Place { table: "config.erp_configurations", row, column: "api_key_enc" };
+        let sealed = Keyring::parse(KEYS).expect("a keyring").encrypt(&place, &SecretString::from(key));
+        sqlx::query("UPDATE config.erp_configurations SET api_key_enc = $1")
+            .bind(sealed)
+            .execute(&self.pool)
+            .await
+            .expect("another key");
+    }
+
     /// A worker with short times, to be started; later variables win over earlier ones.
     pub(crate) fn worker_options(&self, name: &str) -> ServiceOptions {
         let mut options = testkit::service("sync-worker", self.scratch.path())
@@ -75,6 +99,7 @@ impl World {
             .env("FLASHERP_SETTLE_SECS", "2")
             .env("SYNC_LEASE_SECS", "8")
             .env("SYNC_RETRY_BASE_SECS", "1")
+            .env("CIRCUIT_RESET_SECS", "1")
             .env("RUST_LOG", "info");
         options.port_file = self.scratch.path().join(format!("{name}.json"));
         options.log = self.scratch.path().join(format!("{name}.log"));

@@ -3,6 +3,9 @@
 mod claims;
 mod customers_first;
 mod kit;
+mod outages;
 mod processes;
+mod reports;
+mod subscriptions;
 mod unknown_outcomes;
 mod webhooks;

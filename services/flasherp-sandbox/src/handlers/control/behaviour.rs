@@ -3,7 +3,7 @@
 use actix_web::{
     HttpResponse,
     http::StatusCode,
-    web::{Data, Json},
+    web::{self, Data, Json},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -15,8 +15,6 @@ use crate::{
     sandbox::Sandbox,
     schema::render_instant,
 };
-
-const LATENCY_MAX_MS: u64 = 60_000;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -48,9 +46,23 @@ pub(crate) async fn reset(sandbox: Data<Sandbox>) -> HttpResponse {
     HttpResponse::NoContent().finish()
 }
 
+/// `POST /control/snapshot`: writes the file now.
+pub(crate) async fn snapshot(sandbox: Data<Sandbox>) -> HttpResponse {
+    if sandbox.snapshots.is_none() {
+        return refused(StatusCode::CONFLICT, "there is no file to write: set SANDBOX_SNAPSHOT_FILE");
+    }
+    let sandbox = sandbox.into_inner();
+    match web::block(move || sandbox.write_snapshot()).await {
+        Ok(Ok(())) => HttpResponse::NoContent().finish(),
+        Ok(Err(error)) => refused(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error:#}")),
+        Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
 /// `PUT /control/seed` `{"seed": 7}`: the random choices start from here.
 pub(crate) async fn set_seed(sandbox: Data<Sandbox>, Json(Seed { seed }): Json<Seed>) -> HttpResponse {
     sandbox.misbehaviour.set_seed(seed);
+    sandbox.webhooks.set_seed(seed);
     HttpResponse::NoContent().finish()
 }
 
@@ -63,6 +75,7 @@ pub(crate) async fn clock(sandbox: Data<Sandbox>) -> HttpResponse {
 /// `PUT /control/clock` `{"aheadMs": 86400000}`: FlashERP's time is the machine's and so much more; negative is less.
 pub(crate) async fn set_clock(sandbox: Data<Sandbox>, Json(setting): Json<ClockSetting>) -> HttpResponse {
     sandbox.clock.set_ahead_ms(setting.ahead_ms);
+    sandbox.webhooks.wake();
     clock(sandbox).await
 }
 
@@ -79,8 +92,8 @@ pub(crate) async fn latency(sandbox: Data<Sandbox>) -> HttpResponse {
 
 /// `PUT /control/latency` `{"minMs": 5, "maxMs": 50, "when": "before"}`: how long every call takes.
 pub(crate) async fn set_latency(sandbox: Data<Sandbox>, Json(latency): Json<Latency>) -> HttpResponse {
-    if latency.min_ms > latency.max_ms || latency.max_ms > LATENCY_MAX_MS {
-        return refused(StatusCode::BAD_REQUEST, "minMs must be at most maxMs, and maxMs at most 60000");
+    if let Some(problem) = latency.problem() {
+        return refused(StatusCode::BAD_REQUEST, problem);
     }
     sandbox.misbehaviour.set_latency(latency);
     HttpResponse::Ok().json(latency)

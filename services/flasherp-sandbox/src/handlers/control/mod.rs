@@ -2,6 +2,8 @@
 
 pub(crate) mod behaviour;
 pub(crate) mod faults;
+pub(crate) mod limits;
 pub(crate) mod observe;
 pub(crate) mod records;
 pub(crate) mod stripe;
+pub(crate) mod webhooks;

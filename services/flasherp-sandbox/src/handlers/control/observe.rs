@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, sync::PoisonError};
 
 use actix_web::{HttpResponse, web::Data};
 use serde::Serialize;
+use serde_json::json;
 
-use crate::{sandbox::Sandbox, schema::Resource};
+use crate::{pace::BUCKET_MS, sandbox::Sandbox, schema::Resource};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -16,6 +17,7 @@ struct Counted {
     in_flight: InFlight,
     pending_writes: u64,
     faults: BTreeMap<&'static str, u64>,
+    stripe_calls: BTreeMap<String, u64>,
     idempotent_replays: u64,
     idempotency_keys: usize,
     records: BTreeMap<&'static str, usize>,
@@ -48,6 +50,7 @@ pub(crate) async fn counters(sandbox: Data<Sandbox>) -> HttpResponse {
         in_flight: InFlight { now: counted.in_flight, max: counted.max_in_flight },
         pending_writes: counted.pending_writes,
         faults: counted.faults,
+        stripe_calls: counted.stripe_calls,
         idempotent_replays: counted.idempotent_replays,
         idempotency_keys: store.idempotency.len(),
         records: by_type(&|of| store.of(of).len()),
@@ -55,6 +58,12 @@ pub(crate) async fn counters(sandbox: Data<Sandbox>) -> HttpResponse {
     };
     drop(store);
     HttpResponse::Ok().json(body)
+}
+
+/// `GET /control/rate`: calls in each tenth of a second of the last minute, oldest first, and the most of one since the last reset.
+pub(crate) async fn rate(sandbox: Data<Sandbox>) -> HttpResponse {
+    let pace = &sandbox.counters.pace;
+    HttpResponse::Ok().json(json!({ "bucketMs": BUCKET_MS, "most": pace.most(), "calls": pace.calls() }))
 }
 
 /// `GET /control/duplicates`: the references that more than one record carries, with their records, by type.

@@ -43,6 +43,12 @@ pub(crate) async fn dump(sandbox: Data<Sandbox>, of: Path<String>) -> HttpRespon
     HttpResponse::Ok().content_type("application/json").body(body.freeze())
 }
 
+/// `POST /control/records/{type}`: a record that is born inside FlashERP.
+pub(crate) async fn create(sandbox: Data<Sandbox>, of: Path<String>, body: Bytes) -> HttpResponse {
+    let Some(of) = Resource::from_path(&of) else { return unknown_type() };
+    json_response(&api::create(&sandbox, of, &body))
+}
+
 /// `PUT /control/records/{type}/{id}`: changes a record by FlashERP's rules, with no credentials, faults or counting.
 pub(crate) async fn edit(sandbox: Data<Sandbox>, path: Path<(String, String)>, body: Bytes) -> HttpResponse {
     let (of, id) = path.into_inner();

@@ -20,7 +20,7 @@ use super::{
     order::Ready,
     progress::{Percentiles, micros},
 };
-use crate::stripe::{StripeEvent, sign};
+use crate::stripe::{StripeEvent, api::Run, sign};
 
 /// A run.
 #[derive(Debug)]
@@ -58,6 +58,10 @@ impl Delivery {
             cancelled: CancellationToken::new(),
             tally: Mutex::default(),
         }
+    }
+
+    pub(super) fn story_run(&self) -> Arc<Run> {
+        Arc::clone(&self.order.run)
     }
 
     pub(super) fn cancel(&self) {

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use url::Url;
 
+use crate::stripe::api::{History, Run};
 use delivery::Delivery;
 
 /// A run's number.
@@ -55,8 +56,10 @@ impl Sends {
     }
 
     /// Begins a run.
-    pub fn begin(&self, order: SendOrder) -> Result<Progress, Refused> {
-        let ready = order.prepare(&self.target, self.secret.as_ref())?;
+    /// Its stories have happened by `now_ms` (unix milliseconds), whether or not their events arrive.
+    pub fn begin(&self, order: SendOrder, history: &History, now_ms: i64) -> Result<Progress, Refused> {
+        let ready = order.prepare(&self.target, self.secret.as_ref(), now_ms)?;
+        history.add(Arc::clone(&ready.run));
         let mut runs = self.locked();
         let id = SendId(runs.last_key_value().map_or(1, |(last, _)| last.0 + 1));
         let delivery = Arc::new(Delivery::new(id, ready));
@@ -75,6 +78,11 @@ impl Sends {
     /// How far a run is.
     pub fn progress(&self, id: SendId) -> Option<Progress> {
         self.locked().get(&id).map(|run| run.progress())
+    }
+
+    /// What happened in a run.
+    pub fn run(&self, id: SendId) -> Option<Arc<Run>> {
+        self.locked().get(&id).map(|delivery| delivery.story_run())
     }
 
     /// Ends a run; events under way are still answered or given up.

@@ -1,0 +1,89 @@
+//! What faults are called, in histories, tables and `./justw soak --fault`.
+
+use std::fmt;
+
+use super::{Between, Fault, FlashErpFault, LinkFault, Process};
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Killed(process) => write!(f, "{process} killed"),
+            Self::Frozen(process) => write!(f, "{process} frozen"),
+            Self::Restarted(process) => write!(f, "{process} restarted"),
+            Self::Dies(point) => write!(f, "{} dies at {}", point.process, point.name),
+            Self::BrokerStorageDeleted => f.write_str("broker's storage deleted"),
+            Self::PowerCut => f.write_str("power cut"),
+            Self::Link(between, fault) => write!(f, "{between}: {fault}"),
+            Self::FlashErp(fault) => write!(f, "FlashERP: {fault}"),
+        }
+    }
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ingress => "ingress",
+            Self::Worker => "worker",
+            Self::SecondWorker => "second worker",
+            Self::ConfigApi => "config-api",
+            Self::Broker => "broker",
+            Self::Database => "database",
+        })
+    }
+}
+
+impl fmt::Display for Between {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::StripeAndIngress => "Stripe-ingress",
+            Self::IngressAndDatabase => "ingress-database",
+            Self::IngressAndBroker => "ingress-broker",
+            Self::WorkerAndDatabase => "worker-database",
+            Self::WorkerAndBroker => "worker-broker",
+            Self::WorkersAndFlashErp => "workers-FlashERP",
+            Self::SecondWorkerAndDatabase => "second worker-database",
+            Self::SecondWorkerAndBroker => "second worker-broker",
+            Self::ConfigApiAndDatabase => "config-api-database",
+        })
+    }
+}
+
+impl fmt::Display for LinkFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Delayed => "delayed",
+            Self::Held => "held",
+            Self::Dropped => "dropped",
+            Self::DeafServer => "server deaf",
+            Self::DeafClient => "client deaf",
+            Self::Reset => "reset",
+            Self::Refused => "refused",
+            Self::Slow => "slow",
+            Self::CutToServer => "cut on the way to the server",
+            Self::CutToClient => "cut on the way to the client",
+        })
+    }
+}
+
+impl fmt::Display for FlashErpFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CutsBeforeWrite => "cut before the write",
+            Self::CutsAfterWrite => "cut after the write",
+            Self::LateWrites => "late writes",
+            Self::ServerErrors => "500 in JSON",
+            Self::ServerErrorsAfterWrite => "500 after the write",
+            Self::HtmlErrors => "502 in HTML",
+            Self::EmptyErrors => "503 without a body",
+            Self::RateLimitInSeconds => "429 for seconds",
+            Self::RateLimitUntilDate => "429 until a date",
+            Self::RateLimitNonsense => "429 until nonsense",
+            Self::SlowBodies => "slow bodies",
+            Self::CutBodies => "bodies broken off",
+            Self::GarbageBodies => "bodies without sense",
+            Self::TooSlow => "slower than its caller waits",
+            Self::Outage => "outage",
+            Self::Gone => "gone",
+        })
+    }
+}

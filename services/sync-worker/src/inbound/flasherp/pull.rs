@@ -1,0 +1,121 @@
+//! Fetches the records of which an event was older than what we know: as FlashERP holds them now, through the same path as any event.
+//!
+//! What waits is parked under `pull:<type>:<id>`. The record is stored as an event `pull:<type>:<id>:<updatedAt>`, and what waited for it is
+//! settled, in one transaction: a process that dies before has fetched for nothing, and the next round fetches again.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use domain::mapping::{Record, body};
+use domain::{EntityType, FlashErpId, RequestId, instant};
+use flasherp::{Call, Client};
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::event::PULL;
+use crate::inbound::batch::{self, Which};
+use crate::inbound::settlement::{self, Settlement};
+
+/// Records fetched in one round.
+const ROUND: i32 = 100;
+/// How long one fetch may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Fetches what is waited for; returns the stored events' rows, to be applied.
+///
+/// # Errors
+/// The database can't be reached. What FlashERP does not answer waits on.
+pub(crate) async fn pull(pool: &PgPool, client: &Client) -> Result<Vec<Uuid>, sqlx::Error> {
+    let keys: Vec<String> =
+        sqlx::query_scalar("SELECT ingress.parked_keys($1, $2)").bind(PULL).bind(ROUND).fetch_all(pool).await?;
+    let wanted: BTreeSet<String> = keys.into_iter().filter(|key| key.starts_with(PULL)).collect();
+    let mut stored = Vec::new();
+    for key in wanted {
+        let Some((kind, target)) = parse(&key) else { continue };
+        let call = Call::new(RequestId(Uuid::new_v4())).within(PATIENCE);
+        match client.get(&call, kind, &target).await {
+            Ok(record) => stored.extend(store(pool, &key, kind, record.as_ref()).await?),
+            Err(error) => {
+                tracing::debug!(code = error.code.as_str(), "a record could not be fetched yet");
+                return Ok(stored);
+            }
+        }
+    }
+    Ok(stored)
+}
+
+fn parse(key: &str) -> Option<(EntityType, FlashErpId)> {
+    let (kind, target) = key.strip_prefix(PULL)?.split_once(':')?;
+    Some((kind.parse().ok()?, FlashErpId::new(target).ok()?))
+}
+
+async fn store(
+    pool: &PgPool,
+    key: &str,
+    kind: EntityType,
+    record: Option<&Record>,
+) -> Result<Option<Uuid>, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    let stored = match record {
+        Some(record) => {
+            let (id, event) = event(kind, record);
+            let new: bool = sqlx::query_scalar(
+                "SELECT NOT duplicate FROM ingress.store(ARRAY['flasherp']::ingress.source[], ARRAY[$1], ARRAY[$2], ARRAY[$3],
+                    ARRAY[$4], ARRAY[$5], ARRAY[NULL]::text[], ARRAY[NULL]::text[], ARRAY[NULL]::uuid[], ARRAY[NULL]::text[],
+                    ARRAY['received']::ingress.event_status[], ARRAY[NULL]::text[])",
+            )
+            .bind(id)
+            .bind(&event.id)
+            .bind(event.event_type)
+            .bind(&event.body)
+            .bind(record.updated_at)
+            .fetch_one(&mut *transaction)
+            .await?;
+            new.then_some(id)
+        }
+        // Gone from FlashERP: reconciliation tells.
+        None => None,
+    };
+    let woken = batch::wake(&mut transaction, &[key.to_owned()]).await?;
+    let limit = i32::try_from(woken.len()).unwrap_or(i32::MAX);
+    let claimed = batch::claim(&mut transaction, Which::Rows(&woken), limit.max(1)).await?;
+    let settled: Vec<_> = claimed.iter().map(|event| (event, Settlement::overtaken())).collect();
+    if !settled.is_empty() {
+        batch::finish(&mut transaction, &settled).await?;
+        settlement::audit(&mut transaction, &settled).await?;
+        settlement::state_facts(&mut transaction, &settled).await?;
+    }
+    transaction.commit().await?;
+    Ok(stored)
+}
+
+/// A fetched record as an event.
+#[derive(Debug)]
+pub(crate) struct Pulled {
+    pub(crate) id: String,
+    pub(crate) event_type: &'static str,
+    pub(crate) body: Vec<u8>,
+}
+
+/// The event that a fetched record is stored as.
+pub(crate) fn event(kind: EntityType, record: &Record) -> (Uuid, Pulled) {
+    let event_type = match kind {
+        EntityType::Customer => "customer.updated",
+        _ => "invoice.updated",
+    };
+    let id = format!("{PULL}{kind}:{}:{}", record.id, instant::text(record.updated_at));
+    let fields = String::from_utf8(body(&record.fields)).unwrap_or_else(|_| "{}".to_owned());
+    let (head, updated) = (instant::text(record.created_at), instant::text(record.updated_at));
+    let text = |text: &str| serde_json::Value::from(text).to_string();
+    let separator = if fields == "{}" { "" } else { "," };
+    let body = format!(
+        r#"{{"id":{},"type":"{event_type}","timestamp":"{}","data":{{"id":{},"createdAt":"{head}","updatedAt":"{updated}"{separator}{}"#,
+        text(&id),
+        instant::text(OffsetDateTime::now_utc()),
+        text(record.id.as_str()),
+        &fields[1..],
+    );
+    // The fields' own closing brace ends `data`; one more ends the event.
+    (Uuid::now_v7(), Pulled { id, event_type, body: (body + "}").into_bytes() })
+}

@@ -1,0 +1,7 @@
+//! Applying events: the inbound role in this process, on a real database.
+
+mod bench;
+mod flasherp;
+mod orders;
+mod replay;
+mod stories;
