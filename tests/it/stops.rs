@@ -1,4 +1,4 @@
-//! A worker that is told to stop finishes what it has in hand or hands it back, and ends by itself, though FlashERP or the broker does not answer: nobody has to
+//! A worker that is told to stop finishes what it has in hand or hands it back, and ends by itself, though FlashERP or the broker does not answer, or the database is gone: nobody has to
 //! kill it, and what it leaves is done by the next one, once.
 
 use rustix::process::Signal;
@@ -51,6 +51,16 @@ async fn a_worker_stops_while_the_broker_is_frozen() {
     broker.signal(Signal::STOP);
     stops(&mut system.worker).await;
     broker.signal(Signal::CONT);
+    system.worker.restart().await.expect("the worker starts again");
+    system.ends_with_every_payment_once(send).await;
+}
+
+#[tokio::test]
+async fn a_worker_stops_while_the_database_is_away() {
+    let (mut system, send) = at_work().await;
+    system.database.postgres.kill().await.expect("killed");
+    stops(&mut system.worker).await;
+    system.database.postgres.restart().await.expect("the database starts again");
     system.worker.restart().await.expect("the worker starts again");
     system.ends_with_every_payment_once(send).await;
 }

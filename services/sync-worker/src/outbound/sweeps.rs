@@ -94,7 +94,12 @@ impl Outbound {
                 () = self.shared.stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            if let Err(error) = work(self).await {
+            // Nothing here has to be finished: a statement that is broken off changes nothing, and the next worker's sweep does it again.
+            let done = tokio::select! {
+                () = self.shared.stop.cancelled() => return,
+                done = work(self) => done,
+            };
+            if let Err(error) = done {
                 tracing::debug!(error = error.to_string(), stage, "could not be done now; trying again");
             }
         }
