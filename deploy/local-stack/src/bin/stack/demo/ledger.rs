@@ -16,11 +16,11 @@ pub(crate) struct Ledger {
 pub(crate) struct Payment {
     /// `pi_...`
     pub(crate) stripe_id: String,
-    /// When its `payment_intent.succeeded` was stored.
+    /// When the first event that tells of it was stored: a charge's may come before its `payment_intent.succeeded`.
     pub(crate) received_at: OffsetDateTime,
-    /// What became of that event: applied, parked, ...
+    /// What became of its `payment_intent.succeeded`: applied, parked, ...
     pub(crate) event_status: String,
-    /// When it was applied.
+    /// When that was applied.
     pub(crate) applied_at: Option<OffsetDateTime>,
     /// The customer's name, once known.
     pub(crate) customer: Option<String>,
@@ -49,10 +49,17 @@ pub(crate) struct Open {
 }
 
 const PAYMENTS: &str = "
-    WITH told AS (
-        SELECT convert_from(body, 'UTF8')::jsonb #>> '{data,object,id}' AS stripe_id, received_at, status, applied_at
+    WITH event AS (
+        SELECT event_type, received_at, status, applied_at, convert_from(body, 'UTF8')::jsonb #> '{data,object}' AS object
         FROM ingress.webhook_events
-        WHERE source = 'stripe' AND event_type = 'payment_intent.succeeded' AND received_at >= $1
+        WHERE source = 'stripe' AND received_at >= $1
+    ), first AS (
+        SELECT coalesce(object ->> 'payment_intent', object ->> 'id') AS stripe_id, min(received_at) AS received_at
+        FROM event GROUP BY 1
+    ), told AS (
+        SELECT first.stripe_id, first.received_at, event.status, event.applied_at
+        FROM event JOIN first ON first.stripe_id = object ->> 'id'
+        WHERE event_type = 'payment_intent.succeeded'
     )
     SELECT told.stripe_id, told.received_at, told.status::text AS event_status, told.applied_at,
         u.name AS customer, t.id AS transaction_id, t.amount, t.currency,
