@@ -189,7 +189,7 @@ settings! {
     NATS_SERVER = path().read_by(&[Stack]);
 
     // Known, and read by nothing yet: an environment that sets them is no mistake
-    /// Fetches what events leave out. Without it fees may be missing.
+    /// Key of Stripe's API. So far only the sandbox's Stripe asks for it; without it that answers 401.
     STRIPE_API_KEY = text().secret().read_by(&[Sandbox]);
     /// Stripe's API.
     STRIPE_BASE_URL = url().default("https://api.stripe.com");

@@ -5,7 +5,7 @@ use domain::{EntityType, FlashErpId, SourceSystem, SyncId, flasherp_uuid, mappin
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sqlx::types::Json;
-use testkit::sandbox::Sandbox;
+use testkit::sandbox::{Fault, Sandbox};
 use testkit::{Scratch, Service};
 use uuid::Uuid;
 
@@ -91,6 +91,39 @@ async fn transaction(bench: &Bench, user: Uuid, status: &str, stripe: Option<&st
     .expect("a transaction");
     bench.run("DELETE FROM sync.requests").await;
     id
+}
+
+/// A FlashERP, and a client of it that goes through no gate.
+struct FlashErp {
+    sandbox: Sandbox,
+    client: ::flasherp::Client,
+    _process: Service,
+    _scratch: Scratch,
+}
+
+impl FlashErp {
+    async fn start() -> Self {
+        let scratch = Scratch::new().expect("a folder");
+        let process =
+            Service::start(testkit::service("flasherp-sandbox", scratch.path())).await.expect("the sandbox starts");
+        let sandbox = Sandbox::at(process.url(""));
+        let url = url::Url::parse(&sandbox.api_url()).expect("a URL");
+        let secret = |text: &str| SecretString::from(text);
+        let options = ::flasherp::Options {
+            allow_private: true,
+            ..::flasherp::Options::new(url, secret("sandbox-key"), secret("sandbox-secret"))
+        };
+        let client = ::flasherp::Client::new(options).expect("a client");
+        Self { sandbox, client, _process: process, _scratch: scratch }
+    }
+
+    /// A customer that it holds.
+    async fn customer(&self, user: Uuid, email: &str, name: &str) -> domain::mapping::Record {
+        let call = ::flasherp::Call::new(domain::RequestId(Uuid::new_v4()));
+        let body = json!({"email": email, "name": name, "upcoachReference": user.to_string()}).to_string();
+        let key = ::flasherp::IdempotencyKey { key: user.to_string(), honoured: false };
+        self.client.create(&call, EntityType::Customer, body.into(), &key).await.expect("a customer")
+    }
 }
 
 async fn deliver(bench: &Bench, events: &[Value]) {
@@ -220,24 +253,11 @@ async fn an_event_of_a_record_with_an_open_or_unknown_attempt_waits_for_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_what_is_older_than_known_the_record_is_fetched_and_merged_as_it_is_now() {
     let bench = Bench::new(10).await;
-    let scratch = Scratch::new().expect("a folder");
-    let process =
-        Service::start(testkit::service("flasherp-sandbox", scratch.path())).await.expect("the sandbox starts");
-    let sandbox = Sandbox::at(format!("http://{}", process.addresses().http.expect("HTTP")));
-    let url = url::Url::parse(&sandbox.api_url()).expect("a URL");
-    let secret = |text: &str| SecretString::from(text);
-    let options = ::flasherp::Options {
-        allow_private: true,
-        ..::flasherp::Options::new(url, secret("sandbox-key"), secret("sandbox-secret"))
-    };
-    let client = ::flasherp::Client::new(options).expect("a client");
+    let there = FlashErp::start().await;
+    let client = &there.client;
 
     let user = user(&bench).await;
-    let call = ::flasherp::Call::new(domain::RequestId(Uuid::new_v4()));
-    let body =
-        json!({"email": "ada@example.com", "name": "Ada Lovelace", "upcoachReference": user.to_string()}).to_string();
-    let key = ::flasherp::IdempotencyKey { key: "k".to_owned(), honoured: false };
-    let record = client.create(&call, EntityType::Customer, body.into(), &key).await.expect("a customer");
+    let record = there.customer(user, "ada@example.com", "Ada Lovelace").await;
     // our own later PUT of another field was answered then; the name that finance had changed before is not in base
     sqlx::query("UPDATE sync.erp_syncs SET target_id = $1, target_updated_at = $2")
         .bind(record.id.as_str())
@@ -251,12 +271,50 @@ async fn of_what_is_older_than_known_the_record_is_fetched_and_merged_as_it_is_n
     deliver(&bench, &[event("e1", "customer.updated", &late)]).await;
     assert_eq!(statuses(&bench).await, ["parked pull"]);
 
-    bench.applier().pull(&client).await.expect("pulled");
+    bench.applier().pull(client).await.expect("pulled");
     assert_eq!(statuses(&bench).await, ["applied", "applied"]);
     assert_eq!(name(&bench).await, "Ada Lovelace");
     let id: String = bench.one("SELECT event_id FROM ingress.webhook_events WHERE event_id LIKE 'pull:%'").await;
     assert_eq!(id, format!("pull:customer:{}:{}", record.id, domain::instant::text(record.updated_at)));
-    assert_eq!(bench.applier().pull(&client).await.expect("pulled").events, 0);
+    assert_eq!(bench.applier().pull(client).await.expect("pulled").events, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_can_not_be_fetched_delays_no_other() {
+    let bench = Bench::new(10).await;
+    let there = FlashErp::start().await;
+    let mut late = Vec::new();
+    for email in ["one@example.com", "two@example.com"] {
+        let user = Uuid::new_v4();
+        sqlx::query("INSERT INTO upcoach.users (id, email, name) VALUES ($1, $2, 'Ada')")
+            .bind(user)
+            .bind(email)
+            .execute(&bench.pool)
+            .await
+            .expect("a user");
+        let record = there.customer(user, email, "Ada").await;
+        synced(&bench, EntityType::Customer, user, record.id.as_str(), &Base::default()).await;
+        sqlx::query("UPDATE sync.erp_syncs SET target_updated_at = $1 WHERE source_id = $2")
+            .bind(record.updated_at)
+            .bind(user)
+            .execute(&bench.pool)
+            .await
+            .expect("the sync row");
+        let mut told = customer(user, "Ada", 5);
+        told["id"] = json!(record.id.as_str());
+        told["updatedAt"] = json!("2020-01-01T00:00:00.000Z");
+        late.push(event(email, "customer.updated", &told));
+    }
+    deliver(&bench, &late).await;
+    assert_eq!(statuses(&bench).await, ["parked pull", "parked pull"]);
+
+    there.sandbox.add_fault(&Fault::status(400).on("GET", "/customers/{id}").times(1)).await;
+    bench.applier().pull(&there.client).await.expect("pulled");
+    let parked = "SELECT count(*) FROM ingress.webhook_events WHERE status = 'parked'";
+    assert_eq!(bench.one::<i64>(parked).await, 1, "the first can't be fetched, the second is");
+
+    bench.applier().pull(&there.client).await.expect("pulled");
+    assert_eq!(bench.one::<i64>(parked).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

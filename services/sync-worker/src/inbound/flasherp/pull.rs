@@ -36,9 +36,17 @@ pub(crate) async fn pull(pool: &PgPool, client: &Client) -> Result<Vec<Uuid>, sq
         let call = Call::new(RequestId(Uuid::new_v4())).within(PATIENCE);
         match client.get(&call, kind, &target).await {
             Ok(record) => stored.extend(store(pool, &key, kind, record.as_ref()).await?),
-            Err(error) => {
-                tracing::debug!(code = error.code.as_str(), "a record could not be fetched yet");
+            // FlashERP is not there for anybody now, or the gate to it is closed.
+            Err(error) if error.handed_back || error.turns_everyone_away() || error.locks_us_out() => {
                 return Ok(stored);
+            }
+            Err(error) => {
+                tracing::warn!(
+                    key,
+                    code = error.code.as_str(),
+                    stage = "pull",
+                    "a record can't be fetched; its events wait on, the others' go on"
+                );
             }
         }
     }

@@ -11,8 +11,8 @@ use webhooks::stripe::{Dispute, DisputeStatus, Event};
 use super::books::{Alert, Books};
 use super::fold::Outcome;
 use super::newest::{Newest, Told, Version};
+use super::payment;
 use super::transaction::Transaction;
-use super::{keys, payment};
 
 /// What a dispute tells.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,14 +33,9 @@ pub(crate) fn take(books: &mut Books, event: &Event<Dispute>) -> Outcome {
     let dispute = &event.object;
     let (intent, charge) =
         (dispute.payment_intent.as_ref().map(|id| id.id().as_str()), dispute.charge_id().map(|id| id.as_str()));
-    let Some(original) = payment::known(books, [intent, charge]) else {
-        let Some(first) = intent.or(charge).map(keys::payment) else {
-            return Outcome::invalid("the dispute names neither a payment intent nor a charge");
-        };
-        return Outcome::Parked(keys::WaitKeys {
-            first,
-            other: charge.filter(|_| intent.is_some()).map(keys::payment),
-        });
+    let original = match payment::original(books, intent, charge, "dispute") {
+        Ok(original) => original,
+        Err(outcome) => return outcome,
     };
     books.alerts.push(Alert {
         kind: AlertKind::Dispute,

@@ -285,6 +285,21 @@ pub(crate) fn known(books: &Books, ids: [Option<&str>; 2]) -> Option<Transaction
     found.filter(|row| row.is_payment()).cloned()
 }
 
+/// The payment that a refund or dispute is of; what becomes of its event while that is not known.
+pub(crate) fn original(
+    books: &Books,
+    intent: Option<&str>,
+    charge: Option<&str>,
+    of: &str,
+) -> Result<Transaction, Outcome> {
+    known(books, [intent, charge]).ok_or_else(|| match intent.or(charge).map(keys::payment) {
+        Some(first) => {
+            Outcome::Parked(keys::WaitKeys { first, other: charge.filter(|_| intent.is_some()).map(keys::payment) })
+        }
+        None => Outcome::invalid(format!("the {of} names neither a payment intent nor a charge")),
+    })
+}
+
 fn new_payment(stripe_id: &str, user: Uuid, currency: &str, made: OffsetDateTime) -> Transaction {
     let id = stripe_uuid(stripe_id);
     Transaction {

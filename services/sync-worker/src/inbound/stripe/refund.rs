@@ -9,8 +9,8 @@ use webhooks::stripe::{Refund, RefundStatus};
 use super::books::Books;
 use super::fold::Outcome;
 use super::newest::{Newest, Told, Version};
+use super::payment;
 use super::transaction::Transaction;
-use super::{keys, payment};
 
 /// What a refund tells.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,14 +28,9 @@ impl Told for RefundTold {}
 /// Takes in what an event of `created` tells of a refund.
 pub(crate) fn take(books: &mut Books, refund: &Refund, created: OffsetDateTime) -> Outcome {
     let (intent, charge) = (refund.payment_intent_id().map(|id| id.as_str()), refund.charge_id().map(|id| id.as_str()));
-    let Some(mut original) = payment::known(books, [intent, charge]) else {
-        let Some(first) = intent.or(charge).map(keys::payment) else {
-            return Outcome::invalid("the refund names neither a payment intent nor a charge");
-        };
-        return Outcome::Parked(keys::WaitKeys {
-            first,
-            other: charge.filter(|_| intent.is_some()).map(keys::payment),
-        });
+    let mut original = match payment::original(books, intent, charge, "refund") {
+        Ok(original) => original,
+        Err(outcome) => return outcome,
     };
     let (status, rank) = match refund.status {
         None | Some(RefundStatus::Succeeded) => (TransactionStatus::Completed, 2),
