@@ -4,17 +4,18 @@
 //! hints that were not sent cost the second until a timer finds the rows.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ::flasherp::Client;
 use domain::EntityType;
 use messaging::Hints;
 use service::metrics::{Counter, Histogram};
 use sqlx::{PgConnection, PgPool};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::batch::{self, ClaimedEvent, Which};
-use super::events::Source;
+use super::events::{EventStatus, Source};
 use super::flasherp;
 use super::parking;
 use super::reading::Reading;
@@ -81,10 +82,24 @@ pub struct Applier {
 #[derive(Default)]
 struct Committed {
     events: usize,
+    ends: Vec<End>,
     changed: Vec<(EntityType, Uuid)>,
     /// What was parked for, and what appeared.
     keys: Vec<String>,
     woken: Vec<Uuid>,
+}
+
+/// What the metrics are told of an event, once it is true.
+struct End {
+    source: Source,
+    status: EventStatus,
+    received_at: OffsetDateTime,
+}
+
+impl End {
+    fn of(event: &ClaimedEvent, settlement: &Settlement) -> Self {
+        Self { source: event.source, status: settlement.status, received_at: event.received_at }
+    }
 }
 
 impl Applier {
@@ -213,28 +228,40 @@ impl Applier {
         settlement::audit(&mut transaction, &settled).await?;
         settlement::state_facts(&mut transaction, &settled).await?;
         transaction.commit().await?;
-        count(&settled);
+        count(&[End::of(event, &settled[0].1)]);
         Ok(1)
     }
 
     /// On an error, the ids that were claimed come with it.
     async fn transaction(&self, which: Which<'_>, limit: i32) -> Result<Committed, (ApplyError, Vec<Uuid>)> {
         let mut claimed = Vec::new();
-        let committed = match self.apply(which, limit, &mut claimed).await {
-            Ok(committed) => committed,
-            Err(error) => return Err((error, claimed.iter().map(|event| event.id).collect())),
+        let mut transaction = self.pool.begin().await.map_err(|error| (error.into(), Vec::new()))?;
+        let committed = match self.apply(&mut transaction, which, limit, &mut claimed).await {
+            Ok(committed) => {
+                let ended = transaction.commit().await;
+                service::failpoint!("inbound.after_commit");
+                ended.map(|()| committed).map_err(ApplyError::from)
+            }
+            Err(error) => {
+                // Here and now: left to the pool, the rows would still be locked when they are next claimed, and be passed over. Where it
+                // fails the connection is gone, and the locks with it.
+                let _ = transaction.rollback().await;
+                Err(error)
+            }
         };
+        let committed = committed.map_err(|error| (error, claimed.iter().map(|event| event.id).collect()))?;
         self.after_commit(committed).await.map_err(|error| (error.into(), Vec::new()))
     }
 
+    /// Claims and applies, up to the commit.
     async fn apply(
         &self,
+        transaction: &mut PgConnection,
         which: Which<'_>,
         limit: i32,
         claimed: &mut Vec<ClaimedEvent>,
     ) -> Result<Committed, ApplyError> {
-        let mut transaction = self.pool.begin().await?;
-        *claimed = batch::claim(&mut transaction, which, limit).await?;
+        *claimed = batch::claim(transaction, which, limit).await?;
         if claimed.is_empty() {
             return Ok(Committed::default());
         }
@@ -243,8 +270,8 @@ impl Applier {
         claimed.retain(|event| event.source == source);
         let readings: Vec<Reading> = claimed.iter().map(Reading::of).collect();
         let (outcomes, appeared) = match source {
-            Source::Stripe => self.fold_stripe(&mut transaction, &readings).await?,
-            Source::Flasherp => (fold_flasherp(&mut transaction, &readings).await?, Vec::new()),
+            Source::Stripe => self.fold_stripe(transaction, &readings).await?,
+            Source::Flasherp => (fold_flasherp(transaction, &readings).await?, Vec::new()),
         };
         let mut outcomes = outcomes.into_iter();
         let settled: Vec<(&ClaimedEvent, Settlement)> = claimed
@@ -258,21 +285,18 @@ impl Applier {
                 (event, Settlement::of(outcome))
             })
             .collect();
-        batch::finish(&mut transaction, &settled).await?;
-        let woken = batch::wake(&mut transaction, &appeared).await?;
-        settlement::audit(&mut transaction, &settled).await?;
-        settlement::state_facts(&mut transaction, &settled).await?;
+        batch::finish(transaction, &settled).await?;
+        let woken = batch::wake(transaction, &appeared).await?;
+        settlement::audit(transaction, &settled).await?;
+        settlement::state_facts(transaction, &settled).await?;
         service::failpoint!("inbound.before_commit");
-        transaction.commit().await?;
-        service::failpoint!("inbound.after_commit");
-
-        count(&settled);
         let mut changed: Vec<_> =
             settled.iter().flat_map(|(_, settlement)| settlement.records.iter().copied()).collect();
         changed.sort_unstable_by_key(|(kind, id)| (kind.as_str(), *id));
         changed.dedup();
         Ok(Committed {
             events: settled.len(),
+            ends: settled.iter().map(|(event, settlement)| End::of(event, settlement)).collect(),
             changed,
             keys: settled
                 .iter()
@@ -301,6 +325,7 @@ impl Applier {
     /// Tells outbound what changed, and looks again at what was parked and what appeared: the parking and the appearing transaction
     /// don't see each other while both are open, but whichever commits last sees the other here.
     async fn after_commit(&self, mut committed: Committed) -> Result<Committed, sqlx::Error> {
+        count(&committed.ends);
         for kind in [EntityType::Customer, EntityType::Transaction, EntityType::Subscription, EntityType::Invoice] {
             let ids: Vec<Uuid> =
                 committed.changed.iter().filter(|(changed, _)| *changed == kind).map(|(_, id)| *id).collect();
@@ -327,12 +352,12 @@ async fn fold_flasherp(connection: &mut PgConnection, readings: &[Reading]) -> R
     Ok(outcomes)
 }
 
-fn count(settled: &[(&ClaimedEvent, Settlement)]) {
-    let now = time::OffsetDateTime::now_utc();
-    for (event, settlement) in settled {
-        let source = event.source.as_str();
-        Counter::EventsApplied.increment(&[("source", source), ("status", settlement.status.as_str())]);
-        if let Ok(latency) = std::time::Duration::try_from(now - event.received_at) {
+fn count(ends: &[End]) {
+    let now = OffsetDateTime::now_utc();
+    for end in ends {
+        let source = end.source.as_str();
+        Counter::EventsApplied.increment(&[("source", source), ("status", end.status.as_str())]);
+        if let Ok(latency) = Duration::try_from(now - end.received_at) {
             Histogram::ApplyLatency.observe(latency, &[("source", source)]);
         }
     }
