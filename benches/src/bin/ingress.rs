@@ -114,7 +114,7 @@ fn signed(connections: usize, requests: usize) -> Vec<Vec<Vec<u8>>> {
     let key = [SigningKey::new(SECRET.as_bytes())];
     let now = OffsetDateTime::now_utc().unix_timestamp();
     let request = |_| {
-        let body = EVENT.replace(EVENT_ID, &format!("evt_{}", Uuid::new_v4().simple()));
+        let body = EVENT.replace(EVENT_ID, &event_id(now));
         let signature = stripe::sign(&key, now, body.as_bytes());
         format!(
             "POST /api/webhooks/stripe HTTP/1.1\r\nhost: localhost\r\nuser-agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)\r\naccept: */*\r\ncontent-type: application/json; charset=utf-8\r\ncache-control: no-cache\r\ncontent-length: {}\r\nstripe-signature: {signature}\r\n\r\n{body}",
@@ -123,6 +123,20 @@ fn signed(connections: usize, requests: usize) -> Vec<Vec<Vec<u8>>> {
         .into_bytes()
     };
     (0..connections).map(|_| (0..requests).map(request).collect()).collect()
+}
+
+/// An id as Stripe gives them: the second, the account, then what tells events apart; so those of a time stand together in an index.
+fn event_id(now: i64) -> String {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let text = |mut number: u128, digits: usize| {
+        let mut text = vec!['0'; digits];
+        for digit in text.iter_mut().rev() {
+            *digit = char::from(DIGITS[(number % 62) as usize]);
+            number /= 62;
+        }
+        text.into_iter().collect::<String>()
+    };
+    format!("evt_{}B7WZ01zgkW{}", text(now.unsigned_abs().into(), 6), text(Uuid::new_v4().as_u128(), 8))
 }
 
 /// Processor time of this process, which is server and sender, and of PostgreSQL.

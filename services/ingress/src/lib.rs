@@ -37,6 +37,11 @@ use routes::Endpoints;
 
 pub use config::Config;
 
+/// A body comes in on one thread and is freed on another, tens of thousands of times a second: where the allocator of libc takes locks and
+/// gives memory back to the system. In the library, so that the benchmark measures what runs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A service that listens already.
 pub struct Ingress {
     context: Context,
