@@ -1,0 +1,308 @@
+//! Records a second from UpCoach's tables to FlashERP: one worker, 100 customers, at several latencies of the sandbox; then two workers.
+//!
+//! Each round fills the tables while outbound is paused, lets the worker begin, and times from the first record that the sandbox holds to the last. Beside
+//! it stands the part's limit in the same run: bare calls that create a record, as many at once as the worker may have in flight, nothing else. SQL is
+//! counted by pg_stat_statements, calls by the sandbox, processor time by the kernel.
+//!
+//! PostgreSQL, NATS and the sandbox are this program's own, and end with it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use benches::cpu;
+use local_stack::ServiceOptions;
+use serde_json::json;
+use sqlx::PgPool;
+use testkit::sandbox::Sandbox;
+use testkit::{PrivateBroker, PrivateDatabase, Scratch, Service, service as program};
+use uuid::Uuid;
+
+const WITHIN: Duration = Duration::from_secs(300);
+const LOOK: Duration = Duration::from_millis(5);
+const LIMIT_FOR: Duration = Duration::from_secs(2);
+const CUSTOMERS: i32 = 100;
+const KEYS: &str = "bench:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
+/// What a round is made of.
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    workers: usize,
+    latency: Duration,
+    in_flight: usize,
+    records: u32,
+}
+
+const fn case(workers: usize, latency_ms: u64, in_flight: usize, records: u32) -> Case {
+    Case { workers, latency: Duration::from_millis(latency_ms), in_flight, records }
+}
+
+/// In their order: bound by the processor, by the latency, by a long one; what a second worker adds; a long run for the memory.
+const CASES: [Case; 6] = [
+    case(1, 0, 64, 20_000),
+    case(1, 20, 64, 20_000),
+    case(1, 200, 400, 20_000),
+    case(1, 200, 64, 4_000),
+    case(2, 200, 64, 8_000),
+    case(1, 0, 64, 200_000),
+];
+
+fn main() -> anyhow::Result<()> {
+    service::bootstrap::install_tls_provider();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(async {
+        let bench = Bench::start().await?;
+        for case in CASES {
+            bench.round(case).await?;
+        }
+        anyhow::Ok(())
+    })
+}
+
+struct Bench {
+    database: PrivateDatabase,
+    broker: PrivateBroker,
+    sandbox: Sandbox,
+    pool: PgPool,
+    service: Service,
+    scratch: Scratch,
+}
+
+impl Bench {
+    async fn start() -> anyhow::Result<Self> {
+        let scratch = Scratch::new()?;
+        let mut database = PrivateDatabase::start().await;
+        count_statements(&mut database).await?;
+        let broker = PrivateBroker::start().await;
+        let mut service = Service::start(program("flasherp-sandbox", scratch.path())).await?;
+        service.until_ready(WITHIN).await?;
+        let pool = database.pool("postgres").await;
+        let bench = Self { sandbox: Sandbox::at(service.url("")), database, broker, pool, service, scratch };
+        bench.configure().await?;
+        Ok(bench)
+    }
+
+    /// Lets config-api make the first configuration, as it does in production.
+    async fn configure(&self) -> anyhow::Result<()> {
+        let options = self
+            .options("config-api", "config-api", "erp_config_api")
+            .env("FLASHERP_ENABLED", "true")
+            .env("FLASHERP_API_KEY", "sandbox-key")
+            .env("FLASHERP_API_SECRET", "sandbox-secret")
+            .env("FLASHERP_BASE_URL", self.service.url("/v1"));
+        let mut config_api = Service::start(options).await?;
+        config_api.until_ready(WITHIN).await?;
+        config_api.stop().await?;
+        // Nothing of these tables was there before FlashERP was: no look-up before each create.
+        sqlx::query("UPDATE config.erp_configurations SET adopted_at = now()").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    fn options(&self, name: &str, file: &str, role: &str) -> ServiceOptions {
+        let mut options = program(name, self.scratch.path())
+            .env("DATABASE_URL", self.database.url_for(role))
+            .env("NATS_URL", self.broker.url_for(name))
+            .env("ERP_ENCRYPTION_KEYS", KEYS)
+            .env("ERP_ALLOW_PRIVATE_BASE_URL", "true");
+        options.port_file = self.scratch.path().join(format!("{file}.json"));
+        options.log = self.scratch.path().join(format!("{file}.log"));
+        options
+    }
+
+    async fn round(&self, case: Case) -> anyhow::Result<()> {
+        self.sandbox.set_latency(case.latency, case.latency).await;
+        let limit = self.limit(case).await?;
+        let pause = "SELECT sync.gate_pause('bench', 'the tables are being filled')";
+        sqlx::query(pause).execute(&self.pool).await?;
+        self.fill(case.records).await?;
+        let mut workers = Vec::new();
+        for n in 0..case.workers {
+            let options = self
+                .options("sync-worker", &format!("worker-{n}"), "erp_sync_worker")
+                .env("SYNC_WORKER_ROLES", "outbound")
+                .env("SYNC_MAX_IN_FLIGHT", case.in_flight.to_string());
+            let mut worker = Service::start(options).await?;
+            worker.until_ready(WITHIN).await?;
+            workers.push(worker);
+        }
+
+        sqlx::query("SELECT pg_stat_statements_reset()").execute(&self.pool).await?;
+        let before = self.sandbox.counters().await;
+        let used = self.used(&workers);
+        sqlx::query("SELECT sync.gate_resume()").execute(&self.pool).await?;
+        let held = before.records_of("transactions");
+        self.arrived(held + 1).await;
+        let begun = Instant::now();
+        let mut grown = Vec::new();
+        for part in 1..=4 {
+            self.arrived(held + u64::from(case.records) * part / 4).await;
+            grown.push(resident(&workers[0])?);
+        }
+        let took = begun.elapsed();
+        let used = self.used(&workers).since(&used);
+        let all_written = "every record's sync is finished";
+        testkit::eventually(WITHIN, all_written, || async { self.unfinished().await == Ok(0) }).await;
+        let after = self.sandbox.counters().await;
+        let statements: i64 = sqlx::query_scalar(
+            "SELECT sum(calls)::bigint FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid WHERE rolname = 'erp_sync_worker'",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        ensure!(after.doubled() == 0, "{} references are there twice", after.doubled());
+        let calls: u64 = after.calls.values().sum::<u64>() - before.calls.values().sum::<u64>();
+        tell(case, took, limit, calls, statements, &used, &grown);
+        for worker in &mut workers {
+            worker.stop().await?;
+        }
+        Ok(())
+    }
+
+    /// 100 customers, and transactions of theirs.
+    async fn fill(&self, records: u32) -> anyhow::Result<()> {
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query("CREATE TEMP TABLE payer ON COMMIT DROP AS SELECT uuidv7() AS id, n FROM generate_series(1, $1) n")
+            .bind(CUSTOMERS)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query(
+            "INSERT INTO upcoach.users (id, email, name) SELECT id, id || '@example.com', 'Payer ' || n FROM payer",
+        )
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "INSERT INTO upcoach.transactions (id, user_id, type, status, amount, currency, payment_method, description)
+             SELECT uuidv7(), p.id, 'payment', 'completed', 1000 + n, 'usd', 'card', 'Coaching, month ' || n
+             FROM generate_series(1, $1) n JOIN payer p ON p.n = 1 + n % $2",
+        )
+        .bind(i32::try_from(records)?)
+        .bind(CUSTOMERS)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        sqlx::query("ANALYZE").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Records a second of callers that do nothing but create them.
+    async fn limit(&self, case: Case) -> anyhow::Result<u128> {
+        let client = reqwest::Client::new();
+        let url = self.service.url("/v1/customers");
+        let until = Instant::now() + LIMIT_FOR;
+        let callers = (0..case.in_flight * case.workers).map(|_| {
+            let (client, url) = (client.clone(), url.clone());
+            tokio::spawn(async move {
+                let mut created: u32 = 0;
+                while Instant::now() < until {
+                    let body = json!({ "name": "Limit", "email": "limit@example.com", "metadata": { "upcoachUserId": Uuid::new_v4() } });
+                    let request = client
+                        .post(&url)
+                        .bearer_auth("sandbox-key")
+                        .header("X-API-Secret", "sandbox-secret")
+                        .json(&body);
+                    let answer = request.send().await?;
+                    let status = answer.status();
+                    let text = answer.text().await?;
+                    ensure!(status.is_success(), "the sandbox answers {status}: {text}");
+                    created += 1;
+                }
+                anyhow::Ok(created)
+            })
+        });
+        let mut created: u128 = 0;
+        for caller in futures::future::join_all(callers).await {
+            created += u128::from(caller.context("a caller's task")??);
+        }
+        Ok(created * 1000 / LIMIT_FOR.as_millis())
+    }
+
+    async fn arrived(&self, count: u64) {
+        let begun = Instant::now();
+        while self.sandbox.counters().await.records_of("transactions") < count {
+            assert!(begun.elapsed() < WITHIN, "{count} transactions are not in FlashERP after {WITHIN:?}");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn unfinished(&self) -> Result<i64, String> {
+        sqlx::query_scalar(
+            "SELECT (SELECT count(*) FROM sync.requests) + (SELECT count(*) FROM sync.erp_syncs WHERE sync_status <> 'synced')",
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| error.to_string())
+    }
+
+    fn used(&self, workers: &[Service]) -> Used {
+        let of = |service: &Service| service.process().map(|process| cpu::used_by(process.pid)).unwrap_or_default();
+        Used {
+            workers: workers.iter().map(of).sum(),
+            postgres: self
+                .database
+                .postgres
+                .process()
+                .map(|process| cpu::used_by_family(process.pid))
+                .unwrap_or_default(),
+            sandbox: of(&self.service),
+        }
+    }
+}
+
+/// Processor time.
+struct Used {
+    workers: Duration,
+    postgres: Duration,
+    sandbox: Duration,
+}
+
+impl Used {
+    fn since(self, before: &Self) -> Self {
+        Self {
+            workers: self.workers.saturating_sub(before.workers),
+            postgres: self.postgres.saturating_sub(before.postgres),
+            sandbox: self.sandbox.saturating_sub(before.sandbox),
+        }
+    }
+}
+
+#[expect(clippy::float_arithmetic, reason = "ratios for people to read")]
+fn tell(case: Case, took: Duration, limit: u128, calls: u64, statements: i64, used: &Used, grown: &[u64]) {
+    let records = f64::from(case.records);
+    let rate = records / took.as_secs_f64();
+    let limit = f64::from(u32::try_from(limit).unwrap_or(u32::MAX));
+    let statements = f64::from(i32::try_from(statements).unwrap_or(i32::MAX));
+    let calls = f64::from(u32::try_from(calls).unwrap_or(u32::MAX));
+    let each = |used: Duration| used / case.records;
+    eprintln!(
+        "{} worker(s), sandbox {:3} ms, {:3} in flight: {rate:6.0} records/s of {} ({limit:.0} bare calls/s, ratio {:.2}); a record: {:.3} calls, {:.3} statements; \
+         processor time: {:?} worker, {:?} PostgreSQL, {:?} sandbox; worker's memory after each quarter {grown:?} kB",
+        case.workers,
+        case.latency.as_millis(),
+        case.in_flight,
+        case.records,
+        rate / limit,
+        calls / records,
+        statements / records,
+        each(used.workers),
+        each(used.postgres),
+        each(used.sandbox),
+    );
+}
+
+/// `VmRSS` of its process, in kB.
+fn resident(service: &Service) -> anyhow::Result<u64> {
+    let process = service.process().with_context(|| format!("{} runs", service.name()))?;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+    line.trim().trim_end_matches(" kB").parse().context("VmRSS is a number")
+}
+
+async fn count_statements(database: &mut PrivateDatabase) -> anyhow::Result<()> {
+    let pool = database.pool("postgres").await;
+    sqlx::query("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'").execute(&pool).await?;
+    pool.close().await;
+    database.postgres.stop().await?;
+    database.postgres.restart().await?;
+    let pool = database.pool("postgres").await;
+    sqlx::query("CREATE EXTENSION pg_stat_statements").execute(&pool).await?;
+    pool.close().await;
+    Ok(())
+}
