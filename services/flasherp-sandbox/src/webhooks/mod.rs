@@ -7,12 +7,17 @@
 mod change;
 mod delivery;
 mod event;
+mod handle;
+mod pending;
 mod queue;
 mod settings;
 mod signature;
+mod tally;
 
 pub use change::{Author, Change};
 pub use event::{EventId, EventType};
-pub use queue::{Order, Pending, Webhooks};
+pub use handle::Webhooks;
+pub use pending::Pending;
+pub use queue::Order;
 pub use settings::{NewSettings, Settings, Tells};
 pub use signature::sign;

@@ -5,6 +5,7 @@
 mod access;
 mod contract;
 mod control;
+mod endpoint;
 mod faults;
 mod idempotency;
 mod limits;

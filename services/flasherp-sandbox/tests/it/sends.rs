@@ -1,20 +1,14 @@
 //! Stripe's deliveries to an endpoint that checks what it gets, over real HTTP.
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use actix_web::http::header::HeaderMap;
 use testkit::sandbox::{StripeProgress, StripeSend};
 
-use crate::support::{Erp, PATIENCE, SECRET};
-
-type Decide = dyn Fn(&str, u32) -> u16 + Send + Sync;
+use crate::{
+    endpoint::{Endpoint, Take, header, signature},
+    support::{Erp, PATIENCE, SECRET},
+};
 
 /// What an endpoint saw.
 #[derive(Default)]
@@ -26,63 +20,42 @@ struct Seen {
 }
 
 /// An endpoint that verifies signatures as Stripe documents it, and answers what `decide` says of an event's n-th try.
-struct Endpoint {
-    address: SocketAddr,
-    seen: Arc<Mutex<Seen>>,
+fn answering(decide: impl Fn(&str, u32) -> u16 + Send + Sync + 'static) -> Endpoint<Seen> {
+    Endpoint::start(verified(decide))
 }
 
-impl Endpoint {
-    fn start(decide: impl Fn(&str, u32) -> u16 + Send + Sync + 'static) -> Self {
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let decide: Arc<Decide> = Arc::new(decide);
-        let data = (web::Data::from(Arc::clone(&seen)), web::Data::new(decide));
-        let server = HttpServer::new(move || {
-            App::new().app_data(data.0.clone()).app_data(data.1.clone()).route("/hook", web::post().to(take))
-        });
-        let server = server.workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
-        let address = *server.addrs().first().unwrap();
-        tokio::spawn(server.run());
-        Self { address, seen }
+fn verified(decide: impl Fn(&str, u32) -> u16 + Send + Sync + 'static) -> impl Take<Seen> {
+    move |seen: &mut Seen, headers: &HeaderMap, body: &[u8]| {
+        let header = header(headers, "stripe-signature");
+        if !verifies(&header, body) {
+            seen.refused += 1;
+            return 401;
+        }
+        let event: serde_json::Value = serde_json::from_slice(body).unwrap();
+        let id = event["id"].as_str().unwrap().to_owned();
+        let tries = seen.tries.entry(id.clone()).or_default();
+        *tries += 1;
+        let status = decide(&id, *tries);
+        if status == 200 {
+            seen.order.push(id);
+        }
+        seen.signatures.push(header);
+        status
     }
+}
 
+impl Endpoint<Seen> {
     fn order(&self, count: u32) -> StripeSend {
-        StripeSend { count, target: Some(format!("http://{}/hook", self.address)), ..StripeSend::default() }
+        StripeSend { count, target: Some(self.url()), ..StripeSend::default() }
     }
-}
-
-async fn take(
-    request: HttpRequest,
-    body: web::Bytes,
-    seen: web::Data<Mutex<Seen>>,
-    decide: web::Data<Arc<Decide>>,
-) -> HttpResponse {
-    let header = request.headers().get("stripe-signature").unwrap().to_str().unwrap().to_owned();
-    let mut seen = seen.lock().unwrap();
-    if !verifies(&header, &body) {
-        seen.refused += 1;
-        return HttpResponse::Unauthorized().finish();
-    }
-    let event: serde_json::Value = serde_json::from_slice(&body).unwrap();
-    let id = event["id"].as_str().unwrap().to_owned();
-    let tries = seen.tries.entry(id.clone()).or_default();
-    *tries += 1;
-    let status = decide(&id, *tries);
-    if status == 200 {
-        seen.order.push(id);
-    }
-    seen.signatures.push(header);
-    HttpResponse::build(actix_web::http::StatusCode::from_u16(status).unwrap()).finish()
 }
 
 fn verifies(header: &str, body: &[u8]) -> bool {
-    let Some((timestamp, signature)) = header.strip_prefix("t=").and_then(|rest| rest.split_once(",v1=")) else {
+    let Some((timestamp, given)) = header.strip_prefix("t=").and_then(|rest| rest.split_once(",v1=")) else {
         return false;
     };
     let age = time::OffsetDateTime::now_utc().unix_timestamp() - timestamp.parse::<i64>().unwrap();
-    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-    mac.update(format!("{timestamp}.").as_bytes());
-    mac.update(body);
-    age.abs() <= 300 && mac.verify_slice(&hex::decode(signature).unwrap()).is_ok()
+    age.abs() <= 300 && given == signature(SECRET, timestamp, body)
 }
 
 async fn sent(erp: &Erp, order: StripeSend) -> StripeProgress {
@@ -94,13 +67,13 @@ async fn sent(erp: &Erp, order: StripeSend) -> StripeProgress {
 #[tokio::test]
 async fn every_event_arrives_once_with_a_signature_that_verifies() {
     let erp = Erp::start().await;
-    let endpoint = Endpoint::start(|_, _| 200);
+    let endpoint = answering(|_, _| 200);
     let order = StripeSend { payments_per_customer: Some(2), concurrency: Some(16), ..endpoint.order(40) };
     let progress = sent(&erp, order).await;
     assert_eq!((progress.stories, progress.payments, progress.events), (40, 80, 40 + 10 + 160));
     assert_eq!((progress.accepted, progress.retried, progress.failed, progress.state.as_str()), (210, 0, 0, "ended"));
     assert!(progress.latency_micros.p50 > 0 && progress.latency_micros.p50 <= progress.latency_micros.max);
-    let seen = endpoint.seen.lock().unwrap();
+    let seen = endpoint.seen();
     assert_eq!((seen.tries.len(), seen.refused), (210, 0));
     assert!(seen.tries.values().all(|tries| *tries == 1));
 }
@@ -108,7 +81,7 @@ async fn every_event_arrives_once_with_a_signature_that_verifies() {
 #[tokio::test]
 async fn an_event_is_sent_again_until_it_is_accepted() {
     let erp = Erp::start().await;
-    let endpoint = Endpoint::start(|_, tries| match tries {
+    let endpoint = answering(|_, tries| match tries {
         1 => 503,
         2 => 400,
         _ => 200,
@@ -117,7 +90,7 @@ async fn an_event_is_sent_again_until_it_is_accepted() {
     assert_eq!((progress.accepted, progress.failed), (progress.events, 0));
     assert_eq!((progress.retried, progress.sent), (progress.events * 2, progress.events * 3));
     assert_eq!((progress.statuses[&503], progress.statuses[&400], progress.statuses[&200]), (16, 16, 16));
-    let seen = endpoint.seen.lock().unwrap();
+    let seen = endpoint.seen();
     assert!(seen.tries.values().all(|tries| *tries == 3));
 }
 
@@ -133,12 +106,7 @@ async fn an_endpoint_that_is_not_there_yet_gets_everything_when_it_comes() {
         erp.control.stripe_progress(begun.id).await.statuses.get(&0).is_some_and(|tries| *tries >= 3)
     })
     .await;
-    let seen = web::Data::new(Mutex::new(Seen::default()));
-    let decide: web::Data<Arc<Decide>> = web::Data::new(Arc::new(|_: &str, _: u32| 200));
-    let server = HttpServer::new(move || {
-        App::new().app_data(seen.clone()).app_data(decide.clone()).route("/hook", web::post().to(take))
-    });
-    tokio::spawn(server.workers(1).disable_signals().bind(address).unwrap().run());
+    let _endpoint = Endpoint::<Seen>::start_at(address, verified(|_, _| 200));
     let progress = erp.control.wait_send_done(begun.id, PATIENCE).await;
     assert_eq!((progress.accepted, progress.failed), (progress.events, 0));
     assert!(progress.last_error.unwrap().contains("was not answered"));
@@ -147,7 +115,7 @@ async fn an_endpoint_that_is_not_there_yet_gets_everything_when_it_comes() {
 #[tokio::test]
 async fn repeats_and_shuffling_send_the_same_events() {
     let erp = Erp::start().await;
-    let endpoint = Endpoint::start(|_, _| 200);
+    let endpoint = answering(|_, _| 200);
     let order = StripeSend {
         seed: Some(5),
         shuffle: true,
@@ -158,7 +126,7 @@ async fn repeats_and_shuffling_send_the_same_events() {
     let progress = sent(&erp, order).await;
     assert!(progress.repeats > 10, "{} repeats", progress.repeats);
     assert_eq!(progress.accepted, progress.events);
-    let seen = endpoint.seen.lock().unwrap();
+    let seen = endpoint.seen();
     assert_eq!(seen.tries.len() as u64, progress.events - progress.repeats);
     assert_eq!(seen.tries.values().filter(|tries| **tries == 2).count() as u64, progress.repeats);
     let mut told = Vec::new();
@@ -185,7 +153,7 @@ async fn repeats_and_shuffling_send_the_same_events() {
 #[tokio::test]
 async fn what_is_never_accepted_is_given_up_at_the_deadline() {
     let erp = Erp::start().await;
-    let endpoint = Endpoint::start(|_, _| 500);
+    let endpoint = answering(|_, _| 500);
     let progress = sent(&erp, StripeSend { deadline_secs: Some(1), ..endpoint.order(2) }).await;
     assert_eq!((progress.accepted, progress.failed, progress.state.as_str()), (0, progress.events, "ended"));
     assert!(progress.last_error.unwrap().contains("500"));
@@ -194,7 +162,7 @@ async fn what_is_never_accepted_is_given_up_at_the_deadline() {
 #[tokio::test]
 async fn a_cancelled_send_ends() {
     let erp = Erp::start().await;
-    let endpoint = Endpoint::start(|_, _| 200);
+    let endpoint = answering(|_, _| 200);
     let begun = erp.control.send_stripe(&StripeSend { rate_per_second: Some(1), ..endpoint.order(10_000) }).await;
     erp.control.cancel_stripe(begun.id).await;
     let progress = erp.control.wait_send_done(begun.id, PATIENCE).await;
@@ -205,7 +173,7 @@ async fn a_cancelled_send_ends() {
 #[tokio::test]
 async fn a_rate_spreads_the_events_over_time() {
     let erp = Erp::start().await;
-    let endpoint = Endpoint::start(|_, _| 200);
+    let endpoint = answering(|_, _| 200);
     let order =
         StripeSend { rate_per_second: Some(100), concurrency: Some(64), update_every: Some(0), ..endpoint.order(10) };
     let progress = sent(&erp, order).await;

@@ -1,17 +1,13 @@
 //! FlashERP's webhooks, to an endpoint that checks what it gets, over real HTTP.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-};
-
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, web};
-use hmac::{Hmac, KeyInit, Mac};
+use actix_web::http::header::HeaderMap;
 use serde_json::{Value, json};
-use sha2::Sha256;
 use testkit::sandbox::{ReleaseOrder, WebhookSend, WebhookSettings, WebhookTells};
 
-use crate::support::{Erp, PATIENCE, SECRET, invoice, transaction};
+use crate::{
+    endpoint::{Endpoint, header, signature},
+    support::{Erp, PATIENCE, SECRET, invoice, transaction},
+};
 
 /// What arrived, in its order; refused tries among them.
 #[derive(Default)]
@@ -22,71 +18,35 @@ struct Seen {
     timestamps: Vec<String>,
 }
 
-type Decide = dyn Fn(usize) -> u16 + Send + Sync;
-
 /// Answers what `decide` says of the n-th try of all.
-struct Endpoint {
-    address: SocketAddr,
-    seen: Arc<Mutex<Seen>>,
+fn answering(decide: impl Fn(usize) -> u16 + Send + Sync + 'static) -> Endpoint<Seen> {
+    Endpoint::start(move |seen: &mut Seen, headers: &HeaderMap, body: &[u8]| {
+        seen.signatures.push(header(headers, "x-flasherp-signature"));
+        seen.timestamps.push(header(headers, "x-flasherp-timestamp"));
+        seen.texts.push(String::from_utf8(body.to_vec()).unwrap());
+        seen.events.push(serde_json::from_slice(body).unwrap());
+        decide(seen.events.len())
+    })
 }
 
-impl Endpoint {
-    fn start(decide: impl Fn(usize) -> u16 + Send + Sync + 'static) -> Self {
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let decide: Arc<Decide> = Arc::new(decide);
-        let data = (web::Data::from(Arc::clone(&seen)), web::Data::new(decide));
-        let server = HttpServer::new(move || {
-            App::new().app_data(data.0.clone()).app_data(data.1.clone()).route("/hook", web::post().to(take))
-        });
-        let server = server.workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
-        let address = *server.addrs().first().unwrap();
-        tokio::spawn(server.run());
-        Self { address, seen }
-    }
-
+impl Endpoint<Seen> {
     fn settings(&self, tells: WebhookTells) -> WebhookSettings {
-        WebhookSettings {
-            tells,
-            target: Some(format!("http://{}/hook", self.address)),
-            concurrency: Some(1),
-            ..WebhookSettings::default()
-        }
+        WebhookSettings { tells, target: Some(self.url()), concurrency: Some(1), ..WebhookSettings::default() }
     }
 
     fn types(&self) -> Vec<String> {
-        self.seen.lock().unwrap().events.iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
+        self.seen().events.iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
     }
 
     fn ids(&self) -> Vec<String> {
-        self.seen.lock().unwrap().events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+        self.seen().events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
     }
-}
-
-async fn take(
-    request: HttpRequest,
-    body: web::Bytes,
-    seen: web::Data<Mutex<Seen>>,
-    decide: web::Data<Arc<Decide>>,
-) -> HttpResponse {
-    let header = |name: &str| request.headers().get(name).unwrap().to_str().unwrap().to_owned();
-    let mut seen = seen.lock().unwrap();
-    seen.signatures.push(header("x-flasherp-signature"));
-    seen.timestamps.push(header("x-flasherp-timestamp"));
-    seen.texts.push(String::from_utf8(body.to_vec()).unwrap());
-    seen.events.push(serde_json::from_slice(&body).unwrap());
-    HttpResponse::build(StatusCode::from_u16(decide(seen.events.len())).unwrap()).finish()
-}
-
-fn signature(secret: &str, timestamp: &str, body: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(format!("{timestamp}.{body}").as_bytes());
-    hex::encode(mac.finalize().into_bytes())
 }
 
 #[tokio::test]
 async fn changes_are_told_as_the_contract_has_it() {
     let erp = Erp::start().await;
-    let endpoint = Endpoint::start(|_| 200);
+    let endpoint = answering(|_| 200);
     erp.control.set_webhooks(&endpoint.settings(WebhookTells::All)).await;
     let customer = erp.customer("u-1").await;
     let bill = erp.post("/invoices", &invoice(&customer, "i-1")).await;
@@ -101,7 +61,7 @@ async fn changes_are_told_as_the_contract_has_it() {
         endpoint.types(),
         ["invoice.created", "invoice.updated", "invoice.updated", "invoice.paid", "customer.updated", "payment.failed"]
     );
-    let seen = endpoint.seen.lock().unwrap();
+    let seen = endpoint.seen();
     // Byte for byte what the API answers.
     assert!(seen.texts[0].ends_with(&format!(r#","data":{}}}"#, bill.text)), "{}", seen.texts[0]);
     assert!(seen.texts[3].contains(&paid.text));
@@ -111,7 +71,7 @@ async fn changes_are_told_as_the_contract_has_it() {
         assert!(failed[field].is_string(), "{field}");
     }
     for (nth, text) in seen.texts.iter().enumerate() {
-        assert_eq!(seen.signatures[nth], signature(SECRET, &seen.timestamps[nth], text));
+        assert_eq!(seen.signatures[nth], signature(SECRET, &seen.timestamps[nth], text.as_bytes()));
         let age = time::OffsetDateTime::now_utc().unix_timestamp() - seen.timestamps[nth].parse::<i64>().unwrap();
         assert!(age.abs() < 60);
         assert!(seen.events[nth]["timestamp"].as_str().unwrap().ends_with('Z'));
@@ -121,7 +81,7 @@ async fn changes_are_told_as_the_contract_has_it() {
 #[tokio::test]
 async fn only_edits_are_told_where_only_they_are_asked_for() {
     let erp = Erp::start().await;
-    let endpoint = Endpoint::start(|_| 200);
+    let endpoint = answering(|_| 200);
     let customer = erp.customer("u-1").await;
     erp.put(&format!("/customers/{customer}"), &json!({ "name": "untold" })).await;
     erp.control.set_webhooks(&endpoint.settings(WebhookTells::Edits)).await;
@@ -129,18 +89,18 @@ async fn only_edits_are_told_where_only_they_are_asked_for() {
     erp.control.edit_record("customers", &customer, json!({ "name": "told" })).await;
     erp.control.wait_webhooks_idle(PATIENCE).await;
     assert_eq!(endpoint.types(), ["customer.updated"]);
-    assert_eq!(endpoint.seen.lock().unwrap().events[0]["data"]["name"], "told");
+    assert_eq!(endpoint.seen().events[0]["data"]["name"], "told");
     erp.post("/invoices", &invoice(&customer, "untold")).await;
     let born = erp.control.create_record("invoices", invoice(&customer, "born-inside")).await;
     erp.control.wait_webhooks_idle(PATIENCE).await;
     assert_eq!(endpoint.types(), ["customer.updated", "invoice.created"]);
-    assert_eq!(endpoint.seen.lock().unwrap().events[1]["data"]["id"], born.id());
+    assert_eq!(endpoint.seen().events[1]["data"]["id"], born.id());
 }
 
 #[tokio::test]
 async fn what_is_not_answered_2xx_is_sent_again_with_the_same_id_until_it_is_given_up() {
     let erp = Erp::start().await;
-    let endpoint = Endpoint::start(|nth| if nth == 3 { 200 } else { 500 });
+    let endpoint = answering(|nth| if nth == 3 { 200 } else { 500 });
     let settings = WebhookSettings {
         retry_delays_ms: Some(vec![1, 2]),
         give_up_after_ms: Some(60_000),
@@ -155,7 +115,7 @@ async fn what_is_not_answered_2xx_is_sent_again_with_the_same_id_until_it_is_giv
     assert_eq!((done.told, done.tries, done.retried, done.delivered, done.given_up), (1, 3, 2, 1, 0));
     assert!(done.last_error.unwrap().contains("500"));
 
-    let refusing = Endpoint::start(|_| 503);
+    let refusing = answering(|_| 503);
     let settings = WebhookSettings {
         retry_delays_ms: Some(vec![1]),
         give_up_after_ms: Some(0),
@@ -170,7 +130,7 @@ async fn what_is_not_answered_2xx_is_sent_again_with_the_same_id_until_it_is_giv
 #[tokio::test]
 async fn retries_come_by_the_sandboxs_clock() {
     let erp = Erp::start().await;
-    let endpoint = Endpoint::start(|nth| if nth == 4 { 200 } else { 500 });
+    let endpoint = answering(|nth| if nth == 4 { 200 } else { 500 });
     erp.control.set_webhooks(&endpoint.settings(WebhookTells::Nothing)).await;
     let send = WebhookSend {
         event_type: "sync.completed".into(),
@@ -186,13 +146,13 @@ async fn retries_come_by_the_sandboxs_clock() {
         erp.control.set_clock_ahead(ahead_ms).await;
     }
     assert_eq!(erp.control.wait_webhooks_idle(PATIENCE).await.delivered, 1);
-    assert_eq!(endpoint.seen.lock().unwrap().events[3]["data"], json!({ "id": "fsy_1", "status": "partial" }));
+    assert_eq!(endpoint.seen().events[3]["data"], json!({ "id": "fsy_1", "status": "partial" }));
 }
 
 #[tokio::test]
 async fn events_come_doubled_and_out_of_order_on_demand() {
     let erp = Erp::start().await;
-    let endpoint = Endpoint::start(|_| 200);
+    let endpoint = answering(|_| 200);
     let customer = erp.customer("u-1").await;
     let settings = WebhookSettings { hold: true, ..endpoint.settings(WebhookTells::All) };
     erp.control.set_webhooks(&settings).await;
@@ -202,8 +162,7 @@ async fn events_come_doubled_and_out_of_order_on_demand() {
     assert_eq!(erp.control.webhooks().await.held, 3);
     erp.control.release_webhooks(ReleaseOrder::Reversed).await;
     erp.control.wait_webhooks_idle(PATIENCE).await;
-    let names: Vec<Value> =
-        endpoint.seen.lock().unwrap().events.iter().map(|event| event["data"]["name"].clone()).collect();
+    let names: Vec<Value> = endpoint.seen().events.iter().map(|event| event["data"]["name"].clone()).collect();
     assert_eq!(names, ["c", "b", "a"]);
 
     let doubling = WebhookSettings { duplicate_rate: 1.0, ..endpoint.settings(WebhookTells::All) };
@@ -229,7 +188,7 @@ async fn events_come_doubled_and_out_of_order_on_demand() {
 #[tokio::test]
 async fn an_event_comes_late_on_demand_and_a_reset_forgets_it() {
     let erp = Erp::start().await;
-    let endpoint = Endpoint::start(|_| 200);
+    let endpoint = answering(|_| 200);
     let late = WebhookSettings { delay_ms: (60_000, 60_000), ..endpoint.settings(WebhookTells::All) };
     erp.control.set_webhooks(&late).await;
     let customer = erp.customer("u-1").await;
@@ -248,7 +207,7 @@ async fn an_event_comes_late_on_demand_and_a_reset_forgets_it() {
 #[tokio::test]
 async fn while_secrets_rotate_both_sign() {
     let erp = Erp::start().await;
-    let endpoint = Endpoint::start(|_| 200);
+    let endpoint = answering(|_| 200);
     let rotating =
         WebhookSettings { secrets: Some(vec!["new".into(), "old".into()]), ..endpoint.settings(WebhookTells::Nothing) };
     erp.control.set_webhooks(&rotating).await;
@@ -260,8 +219,8 @@ async fn while_secrets_rotate_both_sign() {
         })
         .await;
     erp.control.wait_webhooks_idle(PATIENCE).await;
-    let seen = endpoint.seen.lock().unwrap();
-    let sign = |secret| signature(secret, &seen.timestamps[0], &seen.texts[0]);
+    let seen = endpoint.seen();
+    let sign = |secret| signature(secret, &seen.timestamps[0], seen.texts[0].as_bytes());
     assert_eq!(seen.signatures[0], format!("{},{}", sign("new"), sign("old")));
 }
 
