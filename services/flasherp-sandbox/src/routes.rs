@@ -1,11 +1,15 @@
 //! Every path of the sandbox, in one table.
 
-use actix_web::web::{self, ServiceConfig, delete, get, post, put, resource, scope};
+use actix_web::{
+    dev::HttpServiceFactory,
+    middleware::from_fn,
+    web::{self, ServiceConfig, delete, get, post, put, resource, scope},
+};
 
 use crate::{
     api::Endpoint,
     handlers::{
-        control::{behaviour, faults, limits, observe, records, stripe, webhooks},
+        control::{behaviour, faults, limits, observe, origin, records, stripe, webhooks},
         errors, flasherp, page, stripe as stripe_api,
     },
     schema::Resource,
@@ -52,8 +56,9 @@ fn stripe() -> actix_web::Scope {
     scope("/stripe").route("/v1/{path:.*}", get().to(stripe_api::get)).default_service(web::to(stripe_api::unknown))
 }
 
-fn control() -> actix_web::Scope {
+fn control() -> impl HttpServiceFactory {
     scope("/control")
+        .wrap(from_fn(origin::only_own))
         // all of it
         .route("/reset", post().to(behaviour::reset))
         .route("/seed", put().to(behaviour::set_seed))

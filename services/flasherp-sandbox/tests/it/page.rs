@@ -47,3 +47,32 @@ async fn every_button_does_something() {
     }
     assert!(pressed > 20);
 }
+
+/// With node, whose script stands beside this file: the page's script runs, shows what the sandbox tells, and every button of it works.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_script_shows_what_there_is_and_its_buttons_are_taken() {
+    let erp = Erp::start().await;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/page.mjs");
+    let node = tokio::process::Command::new("node").arg(script).arg(&erp.control.base).output().await;
+    match node {
+        Ok(ran) => assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr)),
+        // To people: a test that was not run is no test that has passed.
+        Err(error) => eprintln!("skipped: the page's script can't be run without node: {error}"),
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_presses_no_button() {
+    let erp = Erp::start().await;
+    erp.customer("u-1").await;
+    let reset = || erp.http.post(format!("{}/control/reset", erp.control.base));
+    for other in ["https://evil.example", "null", "http://127.0.0.1:1"] {
+        answer(reset().header("origin", other)).await.unwrap().is_refused(403);
+    }
+    // Nor does one whose browser says no more than this.
+    let image = erp.http.get(format!("{}/control/counters", erp.control.base)).header("sec-fetch-site", "cross-site");
+    answer(image).await.unwrap().is_refused(403);
+    assert_eq!(erp.records_of("customers").await, 1);
+    let own = answer(reset().header("origin", erp.control.base.as_str())).await.unwrap();
+    assert_eq!((own.status, erp.records_of("customers").await), (204, 0));
+}

@@ -35,6 +35,12 @@ impl Answer {
         self.json()["id"].as_str().unwrap_or_else(|| panic!("no id in {}", self.text)).to_owned()
     }
 
+    /// By the control API.
+    #[track_caller]
+    pub(crate) fn is_refused(&self, status: u16) {
+        assert_eq!((self.status, &self.json()["code"]), (status, &json!("INVALID_REQUEST")), "{}", self.text);
+    }
+
     /// The fields that an error names, in its order.
     pub(crate) fn bad_fields(&self) -> Vec<String> {
         let body = self.json();
