@@ -39,6 +39,18 @@ impl Base {
         self.0.get(&field)
     }
 
+    /// With what `before` says of these fields, also where that is nothing.
+    #[must_use]
+    pub fn keeping(mut self, fields: &[Field], before: &Self) -> Self {
+        for field in fields {
+            match before.get(*field) {
+                Some(exchanged) => self.0.insert(*field, exchanged.clone()),
+                None => self.0.remove(field),
+            };
+        }
+        self
+    }
+
     /// All fields.
     pub fn iter(&self) -> impl Iterator<Item = (Field, &Exchanged)> {
         self.0.iter().map(|(field, exchanged)| (*field, exchanged))

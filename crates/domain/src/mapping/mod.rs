@@ -17,6 +17,7 @@ mod record;
 mod report;
 mod shared;
 mod subscription;
+mod theirs;
 mod transaction;
 mod value;
 
@@ -31,6 +32,7 @@ pub use json::{Json, JsonError};
 pub use record::{Record, RecordError};
 pub use report::financial_report;
 pub use subscription::{before_cancelling, is_cancelled, subscription};
+pub use theirs::{changed_there, open_to_flasherp};
 pub use transaction::transaction;
 pub use value::{FieldValue, Fields};
 

@@ -300,7 +300,8 @@ impl Outbound {
         }
         match record.map(customer) {
             Some(Ok(wanted)) => {
-                Push::new(target, &self.shared.settings.policy, claimed, &wanted).run(record.born()).await
+                let push = Push::new(target, &self.shared.settings.policy, claimed, &wanted).open_to(record.open());
+                push.run(record.born()).await
             }
             Some(Err(error)) => {
                 let mut failure = AttemptError::new(error.code, error.to_string());

@@ -31,6 +31,9 @@ pub(super) struct Claimed {
     pub(super) generation: u32,
     pub(super) base: Base,
     pub(super) outcome: Outcome,
+    /// Of an unknown outcome: it is that of a single attempt, and nothing was asked for since that began. Whatever FlashERP holds is what was
+    /// exchanged before, what that attempt wrote, which is what is wanted now, or what somebody in FlashERP has made of it.
+    pub(super) undisturbed: bool,
     pub(super) origin: Origin,
     pub(super) force: bool,
     pub(super) batch: Option<Uuid>,
@@ -137,12 +140,17 @@ struct ClaimedRow {
     generation: i32,
     base_payload: Option<sqlx::types::Json<Base>>,
     outcome: String,
+    undisturbed: bool,
     origin: String,
     force: bool,
     batch_id: Option<Uuid>,
     taken: i64,
     waiting_since: Option<OffsetDateTime>,
 }
+
+/// What a claim keeps of the row as it was.
+const DUE: &str = "s.id, s.outcome = 'unknown' AND s.requested = s.taken AND coalesce(s.unknown_since >= s.claimed_at, false)
+        AND NOT EXISTS (SELECT FROM sync.stray_writes w WHERE w.sync_id = s.id AND w.settled_at IS NULL) AS undisturbed";
 
 const CLAIM: &str = "
     UPDATE sync.erp_syncs s SET
@@ -151,7 +159,7 @@ const CLAIM: &str = "
         updated_at = clock_timestamp()
     FROM due WHERE s.id = due.id
     RETURNING s.id, s.source_type::text, s.source_id, s.target_id, s.retry_count, s.generation, s.base_payload,
-        s.outcome::text, s.origin::text, s.force, s.batch_id, s.taken, s.waiting_since";
+        s.outcome::text, due.undisturbed, s.origin::text, s.force, s.batch_id, s.taken, s.waiting_since";
 
 /// What the claim's own conditions read before it, so that it can use the index that fits. The claim holds them again.
 #[derive(sqlx::FromRow)]
@@ -185,7 +193,7 @@ async fn claim(
             let may_go = if conditions.auto_sync { MAY_GO } else { MAY_GO_BY_HAND };
             sqlx::query_as(sqlx::AssertSqlSafe(format!(
                 "WITH due AS MATERIALIZED (
-                    SELECT s.id FROM sync.erp_syncs s, sync.outbound_conditions c
+                    SELECT {DUE} FROM sync.erp_syncs s, sync.outbound_conditions c
                     WHERE {may_go} ORDER BY s.due_at LIMIT $3 FOR UPDATE OF s SKIP LOCKED)
                  {CLAIM}"
             )))
@@ -198,7 +206,7 @@ async fn claim(
         Which::Sources(..) | Which::Customers(_) | Which::Checked(_) | Which::Rows(_) => {
             sqlx::query_as(sqlx::AssertSqlSafe(format!(
                 "WITH due AS MATERIALIZED (
-                    SELECT s.id FROM sync.erp_syncs s, sync.outbound_conditions c
+                    SELECT {DUE} FROM sync.erp_syncs s, sync.outbound_conditions c
                     WHERE s.id = ANY ($3) AND {MAY_GO} ORDER BY s.id FOR UPDATE OF s SKIP LOCKED)
                  {CLAIM}"
             )))
@@ -226,7 +234,7 @@ pub(super) async fn claim_for_probe(
     let owner = Uuid::new_v4();
     let row: Option<ClaimedRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "WITH due AS MATERIALIZED (
-            SELECT s.id FROM sync.erp_syncs s, sync.outbound_conditions c
+            SELECT {DUE} FROM sync.erp_syncs s, sync.outbound_conditions c
             WHERE s.due_at <= statement_timestamp() AND c.enabled AND c.probe_owner = $3
                 AND (c.auto_sync OR s.origin IN ('manual', 'heal'))
             ORDER BY s.id IS NOT DISTINCT FROM c.last_probe, s.last_sync_attempt NULLS FIRST, s.due_at
@@ -296,6 +304,7 @@ impl ClaimedRow {
             generation: u32::try_from(self.generation).unwrap_or(0),
             base: self.base_payload.map(|base| base.0).unwrap_or_default(),
             outcome: self.outcome.parse().ok()?,
+            undisturbed: self.undisturbed,
             origin: self.origin.parse().ok()?,
             force: self.force,
             batch: self.batch_id,

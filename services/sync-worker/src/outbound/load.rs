@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::mapping::{self, Fields, MappingError};
+use domain::mapping::{self, Field, Fields, MappingError};
 use domain::upcoach::{FinancialReport, Invoice, Subscription, Transaction, User};
 use domain::{EntityType, FlashErpId, InvoiceId, SubscriptionId, TransactionId, UserId};
 use sqlx::postgres::PgRow;
@@ -28,6 +28,19 @@ impl Loaded {
             Self::Transaction(transaction) => Some(transaction.user_id),
             Self::Subscription(subscription) => Some(subscription.user_id),
             Self::Invoice(invoice) => Some(invoice.user_id),
+        }
+    }
+
+    /// The fields of it that FlashERP's word may change.
+    pub(super) const fn open(&self) -> &'static [Field] {
+        match self {
+            Self::Customer(_) => mapping::open_to_flasherp(EntityType::Customer, false),
+            Self::Invoice(invoice) => {
+                mapping::open_to_flasherp(EntityType::Invoice, invoice.stripe_invoice_id.is_some())
+            }
+            Self::Transaction(_) => mapping::open_to_flasherp(EntityType::Transaction, false),
+            Self::Subscription(_) => mapping::open_to_flasherp(EntityType::Subscription, false),
+            Self::Report(_) => mapping::open_to_flasherp(EntityType::FinancialReport, false),
         }
     }
 

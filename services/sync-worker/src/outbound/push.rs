@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use domain::instant;
 use domain::mapping::{
-    Base, Field, FieldValue, Fields, Leftover, Record, before_cancelling, body, diff, diff_against_record, is_cancelled,
+    Base, Field, FieldValue, Fields, Leftover, Record, before_cancelling, body, changed_there, diff,
+    diff_against_record, is_cancelled,
 };
 use domain::retry::RetryPolicy;
 use domain::state::{Failure, Found, Settled, Verdict, look_up_again, settled, verdict};
@@ -31,6 +32,10 @@ pub(super) struct Push<'a> {
     pub(super) claimed: Claimed,
     pub(super) wanted: &'a Fields,
     pub(super) known: Known,
+    /// What a person in FlashERP may change of it.
+    open: &'static [Field],
+    /// What one has changed while the outcome was unknown: not to be written over, FlashERP's word of it is taken as any other.
+    theirs: Vec<Field>,
     writes: Vec<WriteCall>,
     duplicates: Vec<FlashErpId>,
 }
@@ -51,16 +56,23 @@ impl<'a> Push<'a> {
             known: Known::of(&claimed),
             claimed,
             wanted,
+            open: &[],
+            theirs: Vec::new(),
             writes: Vec::new(),
             duplicates: Vec::new(),
         }
+    }
+
+    /// Of which FlashERP's word may change these fields.
+    pub(super) fn open_to(self, open: &'static [Field]) -> Self {
+        Self { open, ..self }
     }
 
     /// Goes on with an attempt that failed, for what is wanted now.
     pub(super) fn again(target: &'a Target, policy: &'a RetryPolicy, attempt: Attempt, wanted: &'a Fields) -> Self {
         let Attempt { claimed, request_id, known, writes, duplicates, .. } = attempt;
         let call = Call::new(request_id).for_sync(claimed.id, claimed.lease_end);
-        Self { target, policy, call, claimed, wanted, known, writes, duplicates }
+        Self { target, policy, call, claimed, wanted, known, open: &[], theirs: Vec::new(), writes, duplicates }
     }
 
     /// Brings FlashERP's record to what is wanted. `born`: when UpCoach's record was.
@@ -165,9 +177,10 @@ impl<'a> Push<'a> {
         let (found, record) = match &looked_up {
             LookUp::Nothing => (Found::Nothing, None),
             LookUp::Record(record) => {
-                self.known.holds(record);
-                self.known.base = Base::found(self.wanted, record, Leftover::Clear);
-                let same = diff_against_record(self.wanted, record, Leftover::Clear).is_empty();
+                if self.claimed.undisturbed && self.known.target_id.is_some() {
+                    self.theirs = changed_there(self.open, self.wanted, &self.known.base, record);
+                }
+                let same = self.found(record, Leftover::Clear).is_empty();
                 (if same { Found::AsDesired } else { Found::Different }, Some(record))
             }
         };
@@ -206,9 +219,7 @@ impl<'a> Push<'a> {
 
     /// Writes the difference between a record just read and what is wanted.
     async fn bring_to_wanted(&mut self, record: &Record, leftover: Leftover) -> End {
-        self.known.holds(record);
-        self.known.base = Base::found(self.wanted, record, leftover);
-        let difference = diff_against_record(self.wanted, record, leftover);
+        let difference = self.found(record, leftover);
         if difference.is_empty() {
             return End::Synced(SyncResult::Unchanged);
         }
@@ -216,6 +227,20 @@ impl<'a> Push<'a> {
             Ok(_) => End::Synced(SyncResult::Updated),
             Err(error) => self.failed_write(&error),
         }
+    }
+
+    /// Takes over what FlashERP holds; what of it has to be written.
+    fn found(&mut self, record: &Record, leftover: Leftover) -> Fields {
+        let updated_at = self.known.target_updated_at;
+        self.known.holds(record);
+        if !self.theirs.is_empty() {
+            // Of that change we have not been told yet: it must still look new.
+            self.known.target_updated_at = updated_at;
+        }
+        self.known.base = Base::found(self.wanted, record, leftover).keeping(&self.theirs, &self.known.base);
+        let mut difference = diff_against_record(self.wanted, record, leftover);
+        difference.retain(|field, _| !self.theirs.contains(field));
+        difference
     }
 
     async fn update(&mut self, id: &FlashErpId, difference: Fields) -> End {

@@ -1,6 +1,6 @@
 //! Lost answers: looked up before anything is written again.
 
-use crate::kit::{World, transaction_sync};
+use crate::kit::{World, customer_sync, transaction_sync};
 use testkit::sandbox::{Fault, FaultAction, FaultBody};
 
 async fn one_payment_under(fault: Fault, capabilities: &[&str]) -> World {
@@ -167,4 +167,53 @@ async fn an_unknown_record_that_is_gone_from_upcoach_is_looked_up_once_and_ends(
     .await;
     let row = world.sync(transaction_sync(gone)).await.expect("a row");
     assert_eq!((row.sync_status.as_str(), row.error_code.as_deref()), ("failed", Some("RESOURCE_NOT_FOUND")));
+}
+
+/// A customer in step whose worker has died with it in hand, nothing having been sent; finance has renamed it since.
+async fn renamed_while_unknown(world: &World) -> domain::SyncId {
+    let user = world.insert_user(Some("ada@example.com")).await;
+    let sync = customer_sync(user);
+    let worker = world.worker().await;
+    let target = world.sync_becomes(sync, "synced").await.target_id.expect("a target");
+    drop(worker);
+    world
+        .run(
+            "UPDATE sync.erp_syncs SET sync_status = 'failed', outcome = 'unknown', claimed_at = clock_timestamp() - interval '1 minute',
+                unknown_since = clock_timestamp(), settle_until = clock_timestamp(), due_at = clock_timestamp()",
+        )
+        .await;
+    let renamed = serde_json::json!({"name": "Renamed by finance"});
+    world.sandbox.edit_record("customers", &target, renamed).await;
+    sync
+}
+
+async fn name_in_flasherp(world: &World) -> String {
+    world.sandbox.records("customers").await[0].text("name").unwrap_or_default()
+}
+
+#[tokio::test]
+async fn what_finance_changed_while_the_outcome_was_unknown_is_not_written_over() {
+    let world = World::new().await;
+    let sync = renamed_while_unknown(&world).await;
+    let before = world.count("SELECT (extract(epoch FROM target_updated_at) * 1000)::bigint FROM sync.erp_syncs").await;
+    let _worker = world.worker().await;
+    world.sync_becomes(sync, "synced").await;
+    assert_eq!(name_in_flasherp(&world).await, "Renamed by finance");
+    assert_eq!(world.sandbox.counters().await.calls_of("PUT /v1/customers/{id}"), 0);
+    // FlashERP's word of it, which is on its way, is news.
+    let after = world.count("SELECT (extract(epoch FROM target_updated_at) * 1000)::bigint FROM sync.erp_syncs").await;
+    assert_eq!(after, before);
+}
+
+#[tokio::test]
+async fn what_upcoach_changed_while_the_outcome_was_unknown_is_written_whatever_is_there() {
+    let world = World::new().await;
+    let sync = renamed_while_unknown(&world).await;
+    world.run("UPDATE upcoach.users SET name = 'Renamed by Stripe'").await;
+    let _worker = world.worker().await;
+    testkit::eventually(crate::kit::SOON, "UpCoach's name is there", || async {
+        name_in_flasherp(&world).await == "Renamed by Stripe"
+    })
+    .await;
+    world.sync_becomes(sync, "synced").await;
 }

@@ -17,12 +17,8 @@ use crate::inbound::stripe::books::Alert;
 use crate::inbound::stripe::fold::Outcome;
 use crate::inbound::stripe::keys::{self, WaitKeys};
 
-/// The fields of a customer that a person in FlashERP may change.
-const OF_CUSTOMER: &[Field] = &[Field::Name, Field::Email];
 /// The fields of an invoice that are Stripe's where Stripe made it.
 const OF_MONEY: &[Field] = &[Field::Status, Field::Amount, Field::Currency];
-const OF_DATES: &[Field] = &[Field::DueDate, Field::PaidAt];
-const OF_INVOICE: &[Field] = &[Field::Status, Field::Amount, Field::Currency, Field::DueDate, Field::PaidAt];
 
 /// Takes a batch in, in the order in which FlashERP's records changed.
 pub(crate) fn take_all(ledger: &mut Ledger, events: &[&FlasherpEvent]) -> Vec<Outcome> {
@@ -172,7 +168,8 @@ fn customer(ledger: &mut Ledger, sync: &Sync, record: &Record) -> Result<Merged,
     };
     // One that can't be mapped (no e-mail) has nothing to hold against FlashERP's.
     let wanted = mapping::customer(&domain_user(&user)).unwrap_or_default();
-    let ours = Ours { wanted: &wanted, updated_at: user.updated_at, base: &base, open: OF_CUSTOMER, stripes: &[] };
+    let open = mapping::open_to_flasherp(EntityType::Customer, false);
+    let ours = Ours { wanted: &wanted, updated_at: user.updated_at, base: &base, open, stripes: &[] };
     let merged = merge(&ours, record, ledger.policy);
     let text = |field| merged.taken.get(&field).and_then(FieldValue::as_text).map(str::to_owned);
     if let Some(name) = text(Field::Name) {
@@ -194,7 +191,8 @@ fn invoice(ledger: &mut Ledger, sync: &Sync, record: &Record) -> Result<Merged, 
     let wanted =
         customer.and_then(|customer| mapping::invoice(&domain_invoice(&invoice), &customer).ok()).unwrap_or_default();
     let is_stripes = invoice.stripe_invoice_id.is_some();
-    let (open, stripes): (&[Field], &[Field]) = if is_stripes { (OF_DATES, OF_MONEY) } else { (OF_INVOICE, &[]) };
+    let open = mapping::open_to_flasherp(EntityType::Invoice, is_stripes);
+    let stripes = if is_stripes { OF_MONEY } else { &[] };
     let ours = Ours { wanted: &wanted, updated_at: invoice.updated_at, base: &base, open, stripes };
     let merged = merge(&ours, record, ledger.policy);
     write(&mut invoice, &merged.taken)?;
