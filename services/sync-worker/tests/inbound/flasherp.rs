@@ -426,6 +426,40 @@ async fn a_paid_invoice_completes_the_pending_transaction_that_it_names_unless_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_paid_invoice_completes_its_payment_also_when_the_event_was_overtaken_by_a_later_change() {
+    let bench = Bench::new(10).await;
+    let there = FlashErp::start().await;
+    let user = user(&bench).await;
+    let payment = transaction(&bench, user, "pending", None).await;
+    let customer = there.customer(user, "ada@example.com", "Ada").await;
+    sqlx::query("UPDATE sync.erp_syncs SET target_id = $1")
+        .bind(customer.id.as_str())
+        .execute(&bench.pool)
+        .await
+        .expect("the customer's sync row");
+    let fields = json!({
+        "customerId": customer.id.as_str(), "amount": 5, "currency": "USD", "status": "open", "dueDate": at(50),
+        "upcoachReference": "FIN-1", "metadata": {"upcoachTransactionId": payment.to_string()},
+    });
+    let id = there.sandbox.create_record("invoices", fields).await.id();
+    let as_told = |record: &testkit::sandbox::Record| {
+        let field = |name: &str| (name.to_owned(), serde_json::from_str(record.json(name).expect(name)).expect("JSON"));
+        let names =
+            ["id", "customerId", "amount", "currency", "status", "dueDate", "metadata", "createdAt", "updatedAt"];
+        Value::Object(names.into_iter().map(field).collect())
+    };
+    let paid = there.sandbox.edit_record("invoices", &id, json!({"status": "paid"})).await;
+    let later = there.sandbox.edit_record("invoices", &id, json!({"dueDate": at(55)})).await;
+    deliver(&bench, &[event("e2", "invoice.updated", &as_told(&later))]).await;
+    deliver(&bench, &[event("e1", "invoice.paid", &as_told(&paid))]).await;
+    assert_eq!(statuses(&bench).await, ["applied", "parked pull"]);
+    let status = "SELECT status FROM upcoach.transactions";
+    assert_eq!(bench.one::<String>(status).await, "pending");
+    bench.applier().pull(&there.client).await.expect("pulled");
+    assert_eq!(bench.one::<String>(status).await, "completed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failed_payment_fails_the_pending_transaction_that_is_not_stripes() {
     let bench = Bench::new(10).await;
     let user = user(&bench).await;

@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use domain::mapping::{Record, body};
+use domain::mapping::{Field, Record, body};
+use domain::upcoach::InvoiceStatus;
 use domain::{EntityType, FlashErpId, RequestId, instant};
 use flasherp::{Call, Client};
 use sqlx::PgPool;
@@ -94,7 +95,9 @@ async fn store(
         settlement::audit(&mut transaction, &settled).await?;
         settlement::state_facts(&mut transaction, &settled).await?;
     }
+    service::failpoint!("inbound.pull_before_commit");
     transaction.commit().await?;
+    service::failpoint!("inbound.pull_after_commit");
     Ok(stored)
 }
 
@@ -110,6 +113,8 @@ pub(crate) struct Pulled {
 pub(crate) fn event(kind: EntityType, record: &Record) -> (Uuid, Pulled) {
     let event_type = match kind {
         EntityType::Customer => "customer.updated",
+        // It stands for the event, too, that told of the payment and was overtaken by a later change.
+        _ if record.text(Field::Status) == Some(InvoiceStatus::Paid.as_str()) => "invoice.paid",
         _ => "invoice.updated",
     };
     let id = format!("{PULL}{kind}:{}:{}", record.id, instant::text(record.updated_at));
