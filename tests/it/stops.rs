@@ -1,5 +1,5 @@
-//! A worker that is told to stop finishes what it has in hand or hands it back, and ends by itself, though FlashERP or the broker does not answer, or the database is gone: nobody has to
-//! kill it, and what it leaves is done by the next one, once.
+//! A worker that is told to stop finishes what it has in hand or hands it back, and ends by itself, whatever is away or does not answer
+//! meanwhile: nobody has to kill it, and what it leaves is done by the next one, once.
 
 use rustix::process::Signal;
 use testkit::Service;
@@ -61,6 +61,22 @@ async fn a_worker_stops_while_the_database_is_away() {
     system.database.postgres.kill().await.expect("killed");
     stops(&mut system.worker).await;
     system.database.postgres.restart().await.expect("the database starts again");
+    system.worker.restart().await.expect("the worker starts again");
+    system.ends_with_every_payment_once(send).await;
+}
+
+#[tokio::test]
+async fn a_worker_stops_while_the_database_is_frozen() {
+    let (mut system, send) = at_work().await;
+    let first = system.database.postgres.process().expect("it runs");
+    let processes: Vec<_> = std::iter::once(first).chain(first.children()).collect();
+    for process in &processes {
+        process.signal(Signal::STOP);
+    }
+    stops(&mut system.worker).await;
+    for process in &processes {
+        process.signal(Signal::CONT);
+    }
     system.worker.restart().await.expect("the worker starts again");
     system.ends_with_every_payment_once(send).await;
 }

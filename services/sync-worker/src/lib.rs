@@ -7,6 +7,7 @@
 //! lease runs out and is looked up.
 
 pub mod config;
+mod ending;
 pub mod inbound;
 pub mod outbound;
 
@@ -89,16 +90,21 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
     context.started();
 
     stop.cancelled().await;
-    for task in running {
-        // A panic was logged by its hook; the others still have to end.
-        let _panicked = task.await;
+    let finishing = async {
+        for task in running {
+            // A panic was logged by its hook; the others still have to end.
+            let _panicked = task.await;
+        }
+        if let Some((outbound, in_hand)) = outbound {
+            drop(outbound);
+            in_hand.ended().await;
+        }
+        relay_stop.cancel();
+        let _panicked = relaying.await;
+    };
+    if !ending::as_long_as_the_database_answers(&pool, finishing).await {
+        tracing::warn!("the database does not answer; what is in hand is left to leases and to the next worker");
     }
-    if let Some((outbound, in_hand)) = outbound {
-        drop(outbound);
-        in_hand.ended().await;
-    }
-    relay_stop.cancel();
-    let _panicked = relaying.await;
     broker.close().await;
     Ok(())
 }
