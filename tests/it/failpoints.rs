@@ -1,61 +1,80 @@
-//! A process dies at each point where a death hurts, is started again, and every payment arrives once.
+//! A process dies at each point that every payment passes, is started again, and every payment arrives once.
 
-use testkit::Service;
-use testkit::ServiceOptions;
+use std::collections::BTreeSet;
+use std::path::Path;
 
-use crate::system::{LONG, Plan, System};
+use testkit::faults::Point;
+
+use crate::deaths::{has_died, order, point};
+use crate::system::{Plan, System};
 
 const STORIES: u32 = 60;
 const PER_SECOND: u32 = 100;
+/// The pass at which it dies: not the first, so that something has been done before.
+const PASS: u64 = 2;
 
-/// Starts a system in which `service` dies when it comes to `point` for the second time, waits for that death, starts the service without
-/// the order, and holds that every payment arrives once.
-async fn dies_at(service: &str, point: &str) {
+async fn dies_at(name: &str) {
     let plan = Plan::new().await;
-    let mut system = plan.start().await;
-    let (place, healthy) = part(&mut system, service);
-    let fatal = healthy.clone().env("ERP_FAILPOINT", format!("{point}:2"));
-    place.stop().await.expect("it stops");
-    *place = Service::start(fatal).await.unwrap_or_else(|error| {
-        panic!("{service} does not start with a failpoint: are the programs built with them, as `./justw test` does? {error}")
-    });
-    place.until_ready(LONG).await.expect("ready");
+    let mut system: System = plan.start().await;
+    order(&mut system, point(name), PASS).await;
     let send = system.send(STORIES, PER_SECOND).await;
-    let (place, _) = part(&mut system, service);
-    let end = place.until_ended(LONG).await.unwrap_or_else(|error| panic!("{service} never came to {point}: {error}"));
-    assert!(end.contains("signal: 6"), "{service} ended otherwise than at {point}: {end}");
-    let log = std::fs::read_to_string(place.log()).expect("its log");
-    assert!(log.contains(&format!("failpoint {point}: the process dies here")), "{log}");
-    *place = Service::start(healthy).await.expect("it starts again");
+    has_died(&mut system, point(name)).await;
     system.ends_with_every_payment_once(send).await;
 }
 
-/// The service and how it is started in health.
-fn part<'a>(system: &'a mut System, service: &str) -> (&'a mut Service, ServiceOptions) {
-    match service {
-        "ingress" => (&mut system.ingress, system.ingress_options.clone()),
-        "sync-worker" => (&mut system.worker, system.worker_options.clone()),
-        other => panic!("{other} has no failpoints"),
-    }
-}
-
 macro_rules! dies_at {
-    ($($test:ident: $service:literal at $point:literal;)*) => {
+    ($($test:ident: $point:literal;)*) => {
         $(#[tokio::test]
         async fn $test() {
-            dies_at($service, $point).await;
+            dies_at($point).await;
         })*
     };
 }
 
 dies_at! {
-    ingress_before_it_commits: "ingress" at "ingress.before_commit";
-    ingress_after_its_commit_before_it_answers: "ingress" at "ingress.after_commit";
-    inbound_before_it_commits: "sync-worker" at "inbound.before_commit";
-    inbound_after_its_commit_before_its_hints: "sync-worker" at "inbound.after_commit";
-    outbound_after_a_claims_commit: "sync-worker" at "outbound.after_claim";
-    outbound_before_it_sends: "sync-worker" at "outbound.before_send";
-    outbound_after_it_sent_before_it_finishes: "sync-worker" at "outbound.after_send";
-    outbound_in_finish_before_the_commit: "sync-worker" at "outbound.finish_before_commit";
-    outbound_in_finish_after_the_commit: "sync-worker" at "outbound.finish_after_commit";
+    ingress_before_it_commits: "ingress.before_commit";
+    ingress_after_its_commit_before_it_answers: "ingress.after_commit";
+    inbound_before_it_commits: "inbound.before_commit";
+    inbound_after_its_commit_before_its_hints: "inbound.after_commit";
+    outbound_after_a_claims_commit: "outbound.after_claim";
+    outbound_before_it_sends: "outbound.before_send";
+    outbound_after_it_sent_before_it_finishes: "outbound.after_send";
+    outbound_in_finish_before_the_commit: "outbound.finish_before_commit";
+    outbound_in_finish_after_the_commit: "outbound.finish_after_commit";
+}
+
+#[test]
+fn every_point_in_the_source_has_a_test_that_kills_there_and_every_point_of_the_storm_is_in_the_source() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let (mut points, mut tests) = (BTreeSet::new(), read_below(&root.join("tests")));
+    for folder in ["services", "crates"] {
+        for member in std::fs::read_dir(root.join(folder)).expect("members") {
+            let member = member.expect("a member").path();
+            tests.push_str(&read_below(&member.join("tests")));
+            // What makes them has tests of its own.
+            if !member.ends_with("crates/service") {
+                let source = read_below(&member.join("src"));
+                let named = source.split("failpoint!(\"").skip(1).filter_map(|rest| rest.split_once('"'));
+                points.extend(named.map(|(name, _)| name.to_owned()));
+            }
+        }
+    }
+    let unknown: Vec<&str> = Point::all().map(|point| point.name).filter(|name| !points.contains(*name)).collect();
+    assert_eq!(unknown, Vec::<&str>::new(), "no program comes to these points");
+    let untested: Vec<&String> = points.iter().filter(|name| !tests.contains(&format!("\"{name}\""))).collect();
+    assert_eq!(untested, Vec::<&String>::new(), "no test kills at these points");
+}
+
+/// All Rust source below a folder; nothing if there is none.
+fn read_below(folder: &Path) -> String {
+    let mut all = String::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            all.push_str(&read_below(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            all.push_str(&std::fs::read_to_string(&path).expect("source"));
+        }
+    }
+    all
 }

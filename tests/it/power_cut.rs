@@ -20,7 +20,7 @@ fn size(events: u32, cuts: usize) -> Size {
         per_second: 150,
         faults: vec![Fault::PowerCut; cuts],
         keys: true,
-        longest_step: Duration::from_secs(12),
+        longest_step: Duration::from_secs(10),
         arguments: " --fault 'power cut'".to_owned(),
         patience: Duration::from_secs(240),
     }

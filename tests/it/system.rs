@@ -10,6 +10,10 @@ use testkit::{PrivateBroker, PrivateDatabase, Scratch, Service, ServiceOptions, 
 pub(crate) const LONG: Duration = Duration::from_secs(150);
 
 const STRIPE_SECRET: &str = "whsec_system_tests_only_0123456789";
+/// What FlashERP signs its webhooks with.
+pub(crate) const FLASHERP_SECRET: &str = "flasherp_webhook_secret_of_tests";
+/// How long a call to FlashERP takes when nothing is wrong.
+pub(crate) const FLASHERP_LATENCY: Duration = Duration::from_millis(20);
 const KEYS: &str = "test:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
 /// A running system, each part on a port that it keeps over restarts.
@@ -62,6 +66,7 @@ impl Plan {
             .env("HTTP_ADDR", free_address())
             .env("STRIPE_WEBHOOK_SECRET", STRIPE_SECRET)
             .env("WEBHOOK_RATE_LIMIT_STRIPE", "0")
+            .env("WEBHOOK_RATE_LIMIT_FLASHERP", "0")
     }
 
     /// With short times, so that what was in a killed worker's hands comes back soon.
@@ -82,13 +87,13 @@ impl Plan {
             .env("FLASHERP_API_KEY", "sandbox-key")
             .env("FLASHERP_API_SECRET", "sandbox-secret")
             .env("FLASHERP_BASE_URL", base_url)
-            .env("FLASHERP_WEBHOOK_SECRET", "flasherp_webhook_secret_of_tests")
+            .env("FLASHERP_WEBHOOK_SECRET", FLASHERP_SECRET)
     }
 
     pub(crate) async fn flasherp(&self) -> Service {
         let options = testkit::service("flasherp-sandbox", self.scratch.path())
             .env("STRIPE_WEBHOOK_SECRET", STRIPE_SECRET)
-            .env("SANDBOX_LATENCY_MS", "20");
+            .env("SANDBOX_LATENCY_MS", FLASHERP_LATENCY.as_millis().to_string());
         Service::start(options).await.expect("the sandbox starts")
     }
 

@@ -2,11 +2,15 @@
 //!
 //! This says what and when; carrying it out is the business of whoever holds the processes and proxies.
 
+mod flasherp;
 mod kinds;
 mod names;
+mod point;
 mod schedule;
 
-pub use kinds::{Between, FlashErpFault, LinkFault, Point, Process};
+pub use flasherp::FlashErpFault;
+pub use kinds::{Between, LinkFault, Process};
+pub use point::Point;
 pub use schedule::{Outlasts, Schedule, Step};
 
 /// One thing that goes wrong for a while.
@@ -31,13 +35,13 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Every fault there is, but for the power cut, which needs a disk of its own.
+    /// Every fault there is, but for the power cut, which needs a disk of its own, and deaths where only something special leads to.
     pub fn all() -> Vec<Self> {
         let mut faults = Vec::new();
         for process in Process::ALL {
             faults.extend([Self::Killed(process), Self::Frozen(process), Self::Restarted(process)]);
         }
-        faults.extend(Point::ALL.map(Self::Dies));
+        faults.extend(Point::ON_THE_WAY.map(Self::Dies));
         faults.push(Self::BrokerStorageDeleted);
         for between in Between::ALL {
             faults.extend(LinkFault::ALL.map(|fault| Self::Link(between, fault)));
@@ -55,6 +59,15 @@ impl Fault {
                 (Some(one), Some(other)) => one != other,
                 _ => true,
             },
+        }
+    }
+
+    /// Whether FlashERP's webhooks are what it hits: few beside Stripe's.
+    pub fn is_of_flasherps_webhooks(self) -> bool {
+        match self {
+            Self::Link(between, _) => between == Between::FlashErpAndIngress,
+            Self::FlashErp(fault) => fault.is_of_webhooks(),
+            _ => false,
         }
     }
 

@@ -23,20 +23,30 @@ pub struct Recorder {
     server: ServerHandle,
 }
 
+/// Whose webhooks are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// Stripe.
+    Stripe,
+    /// FlashERP.
+    FlashErp,
+}
+
 /// Where to pass it on, and where to write it down.
 #[derive(Clone)]
 struct Passing {
+    sender: Sender,
     target: String,
     history: Arc<History>,
     client: reqwest::Client,
 }
 
 impl Recorder {
-    /// A recorder in front of `target`, the receiver's whole URL, on a free port.
+    /// A recorder of this sender's webhooks in front of `target`, the receiver's whole URL, on a free port.
     ///
     /// # Panics
     /// When there is no port.
-    pub fn start(target: impl Into<String>, history: Arc<History>) -> Self {
+    pub fn start(sender: Sender, target: impl Into<String>, history: Arc<History>) -> Self {
         let _already_there = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .no_proxy()
@@ -44,7 +54,7 @@ impl Recorder {
             .pool_max_idle_per_host(usize::MAX)
             .build()
             .expect("a plain client can be built");
-        let passing = web::Data::new(Passing { target: target.into(), history, client });
+        let passing = web::Data::new(Passing { sender, target: target.into(), history, client });
         let server = HttpServer::new(move || App::new().app_data(passing.clone()).default_service(web::to(pass)))
             .workers(1)
             .disable_signals()
@@ -71,14 +81,16 @@ impl Drop for Recorder {
 }
 
 async fn pass(request: HttpRequest, body: web::Bytes, passing: web::Data<Passing>) -> HttpResponse {
-    let headers: Vec<_> = ["content-type", "stripe-signature", "user-agent"]
+    let headers: Vec<_> = passing
+        .sender
+        .headers()
         .into_iter()
         .filter_map(|name| Some((name, request.headers().get(name)?.as_bytes().to_vec())))
         .collect();
     // A task of its own: the handler ends with the sender's connection.
     let tried = actix_web::rt::spawn(async move {
-        let Some(event) = stripe_event(&body) else {
-            return HttpResponse::BadRequest().body("this is no Stripe event");
+        let Some(event) = passing.sender.event(&body) else {
+            return HttpResponse::BadRequest().body("this is no event of this sender's");
         };
         let mut onward = passing.client.post(&passing.target).body(body);
         for (name, value) in headers {
@@ -104,6 +116,41 @@ async fn pass(request: HttpRequest, body: web::Bytes, passing: web::Data<Passing
         }
     });
     tried.await.unwrap_or_else(|_| HttpResponse::InternalServerError().finish())
+}
+
+impl Sender {
+    /// The headers that are passed on.
+    fn headers(self) -> [&'static str; 4] {
+        match self {
+            Self::Stripe => ["content-type", "user-agent", "stripe-signature", "stripe-version"],
+            Self::FlashErp => ["content-type", "user-agent", "x-flasherp-signature", "x-flasherp-timestamp"],
+        }
+    }
+
+    fn event(self, body: &[u8]) -> Option<SentEvent> {
+        match self {
+            Self::Stripe => stripe_event(body),
+            Self::FlashErp => flasherp_event(body),
+        }
+    }
+}
+
+/// What is kept of a FlashERP event: its id, its type and the id of what it is about. Which of two is newer is told by their records, not by
+/// whole seconds, so all of them have happened at 0.
+pub fn flasherp_event(body: &[u8]) -> Option<SentEvent> {
+    #[derive(Deserialize)]
+    struct Event {
+        id: String,
+        #[serde(rename = "type")]
+        kind: String,
+        data: Data,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        id: String,
+    }
+    let Event { id, kind, data } = serde_json::from_slice(body).ok()?;
+    Some(SentEvent { id, kind, object: data.id, value: String::new(), created: 0 })
 }
 
 /// What is kept of a Stripe event: of a payment its amount in Stripe's units, currency and customer, as `1099 usd cus_1`; of a customer name

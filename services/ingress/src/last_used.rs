@@ -32,10 +32,12 @@ pub(crate) async fn note_uses(pool: PgPool, mut uses: mpsc::Receiver<Secret>, st
         if noted.is_some_and(|at| at.elapsed() < INTERVAL) {
             continue;
         }
+        service::failpoint!("ingress.before_secret_use");
         let wrote = sqlx::query("SELECT config.record_webhook_secret_use($1)")
             .bind(secret == Secret::Previous)
             .execute(&pool)
             .await;
+        service::failpoint!("ingress.after_secret_use");
         match wrote {
             Ok(_) => *noted = Some(Instant::now()),
             Err(error) => tracing::debug!(error = error.to_string(), "the use of a webhook secret could not be noted"),

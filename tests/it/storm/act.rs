@@ -4,15 +4,13 @@ use std::time::Duration;
 
 use local_stack::wait;
 use rustix::process::Signal;
-use testkit::faults::{Between, Fault, FlashErpFault, LinkFault, Point, Process};
+use testkit::faults::{Between, Fault, LinkFault, Point, Process};
 use testkit::proxy::{Link, Proxy};
-use testkit::sandbox::{Fault as SandboxFault, FaultAction, FaultBody, Outage, RetryAfter};
 use testkit::{ProcessId, Service};
 
+use super::flasherp;
 use super::stage::Stage;
 
-/// The share of calls that FlashERP's faults hit.
-const RATE: f64 = 0.3;
 /// Bytes that a connection passes before it is cut: less than one webhook, one batch or a few records.
 const CUT_AFTER: u64 = 600;
 /// The pass of a point at which a process dies.
@@ -37,7 +35,7 @@ impl Stage {
                 self.broker.nats.delete_storage().expect("a broker that is away can be robbed");
             }
             Fault::Link(between, fault) => self.disturb(between, fault),
-            Fault::FlashErp(fault) => self.misbehave(fault).await,
+            Fault::FlashErp(fault) => flasherp::begin(&self.sandbox, fault, self.from_flasherp.url()).await,
             Fault::PowerCut => self.cut_power(),
         }
     }
@@ -50,10 +48,7 @@ impl Stage {
             Fault::Dies(point) => self.after_death(point).await,
             Fault::BrokerStorageDeleted => self.start_again(Process::Broker).await,
             Fault::Link(between, _) => self.proxy(between).heal(),
-            Fault::FlashErp(_) => {
-                self.sandbox.clear_faults().await;
-                self.sandbox.set_outage(Outage::Off).await;
-            }
+            Fault::FlashErp(_) => flasherp::end(&self.sandbox, self.from_flasherp.url()).await,
             Fault::PowerCut => self.return_power().await,
         }
     }
@@ -169,35 +164,6 @@ impl Stage {
             LinkFault::CutToServer => proxy.set(Link::cut_after_to_server(CUT_AFTER)),
             LinkFault::CutToClient => proxy.set(Link::cut_after_to_client(CUT_AFTER)),
         }
-    }
-
-    async fn misbehave(&self, fault: FlashErpFault) {
-        let status =
-            |status, body, retry_after, after_write| FaultAction::Status { status, body, retry_after, after_write };
-        let action = match fault {
-            FlashErpFault::CutsBeforeWrite => FaultAction::CutBeforeWrite,
-            FlashErpFault::CutsAfterWrite => FaultAction::CutAfterWrite,
-            // Within the settle time, as FlashERP promises.
-            FlashErpFault::LateWrites => FaultAction::LateWrite { delay_ms: 1_500 },
-            FlashErpFault::ServerErrors => status(500, FaultBody::Json, None, false),
-            FlashErpFault::ServerErrorsAfterWrite => status(500, FaultBody::Json, None, true),
-            FlashErpFault::HtmlErrors => status(502, FaultBody::Html, None, false),
-            FlashErpFault::EmptyErrors => status(503, FaultBody::Empty, None, false),
-            FlashErpFault::RateLimitInSeconds => status(429, FaultBody::Json, Some(RetryAfter::Seconds(1)), false),
-            FlashErpFault::RateLimitUntilDate => {
-                status(429, FaultBody::Json, Some(RetryAfter::DateInSeconds(2)), false)
-            }
-            FlashErpFault::RateLimitNonsense => {
-                status(429, FaultBody::Json, Some(RetryAfter::Text("in a while".to_owned())), false)
-            }
-            FlashErpFault::SlowBodies => FaultAction::SlowBody { chunk_bytes: 40, pause_ms: 50 },
-            FlashErpFault::CutBodies => FaultAction::CutInBody,
-            FlashErpFault::GarbageBodies => FaultAction::GarbageBody,
-            FlashErpFault::TooSlow => FaultAction::Delay { before_ms: 0, after_ms: 2_500 },
-            FlashErpFault::Outage => return self.sandbox.set_outage(Outage::Unavailable).await,
-            FlashErpFault::Gone => return self.sandbox.set_outage(Outage::Cut).await,
-        };
-        self.sandbox.add_fault(&SandboxFault::new(action).rate(RATE)).await;
     }
 }
 

@@ -49,12 +49,37 @@ impl Stage {
             }
             Fault::FlashErp(fault) => {
                 let counters = self.sandbox.counters().await;
+                let hit = |kind: &str| counters.faults.get(kind).copied().unwrap_or_default();
+                let answered = |status: u16| counters.answers.get(&status).copied().unwrap_or_default();
                 match fault {
-                    FlashErpFault::Outage => {
-                        (counters.answers.get(&503).copied().unwrap_or_default(), "calls answered 503")
-                    }
+                    FlashErpFault::Outage => (answered(503), "calls answered 503"),
+                    FlashErpFault::FewCallsASecond => (answered(429), "calls answered 429"),
                     FlashErpFault::Gone => (counters.cuts, "calls cut"),
-                    _ => (counters.faults.values().sum(), "calls hit"),
+                    FlashErpFault::ChangesWhilePaged => (hit("change-while-paged"), "pages changed"),
+                    FlashErpFault::Degraded
+                    | FlashErpFault::UnevenLatency
+                    | FlashErpFault::ClockAhead
+                    | FlashErpFault::ClockBehind => (counters.calls.values().sum(), "calls meanwhile"),
+                    FlashErpFault::WebhooksDoubled => (self.sandbox.webhooks().await.repeats, "webhooks doubled"),
+                    FlashErpFault::WebhooksLate | FlashErpFault::WebhooksOutOfOrder => {
+                        (self.sandbox.webhooks().await.told, "webhooks meanwhile")
+                    }
+                    FlashErpFault::CutsBeforeWrite
+                    | FlashErpFault::CutsAfterWrite
+                    | FlashErpFault::LateWrites
+                    | FlashErpFault::ServerErrors
+                    | FlashErpFault::ServerErrorsAfterWrite
+                    | FlashErpFault::HtmlErrors
+                    | FlashErpFault::EmptyErrors
+                    | FlashErpFault::RateLimitInSeconds
+                    | FlashErpFault::RateLimitUntilDate
+                    | FlashErpFault::RateLimitNonsense
+                    | FlashErpFault::QuotaUsedUp
+                    | FlashErpFault::SlowBodies
+                    | FlashErpFault::CutBodies
+                    | FlashErpFault::GarbageBodies
+                    | FlashErpFault::TooSlow
+                    | FlashErpFault::TooSlowBeforeWrite => (counters.faults.values().sum(), "calls hit"),
                 }
             }
         };

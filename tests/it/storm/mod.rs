@@ -1,10 +1,13 @@
-//! Events are sent while things go wrong by a schedule; in the end every place is held against what was accepted.
+//! Stripe's events are sent, and finance works in FlashERP, which tells of it by webhooks, while things go wrong by a schedule; in the end every
+//! place is held against what was accepted and against finance's last words.
 //!
 //! A run is a function of its seed, as far as a run can be: the stories, the faults, their order, when each begins in events accepted and for
 //! how many tries it lasts. How the processes interleave is the machine's. What fails says seed, fault and record, how to run it again, and
 //! where the history and the services' logs are.
 
 mod act;
+mod finance;
+mod flasherp;
 mod matrix;
 mod measure;
 mod places;

@@ -5,26 +5,44 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgPool;
-use testkit::checker::{Held, Verdict, check};
-use testkit::history::{SentEvent, claims};
+use testkit::checker::{Claim, Held, Verdict, check};
+use testkit::history::{Entry, SentEvent, claims};
 use testkit::recorder::person;
-use testkit::sandbox::Record;
+use testkit::sandbox::{Record, Sandbox};
 
+use super::finance::Kind;
 use super::stage::Stage;
 
-const EVENTS: &str = "SELECT event_id, id::text, status::text FROM ingress.webhook_events";
-const STORED: &str = "SELECT event_id, id::text, '' FROM ingress.webhook_events";
+/// What senders sent; what we fetched ourselves besides is no event of theirs.
+const EVENTS: &str =
+    "SELECT event_id, id::text, status::text FROM ingress.webhook_events WHERE event_id NOT LIKE 'pull:%'";
+const STORED: &str = "SELECT event_id, id::text, '' FROM ingress.webhook_events WHERE event_id NOT LIKE 'pull:%'";
 const APPLIED: &str = "SELECT metadata ->> 'eventId', id::text, metadata ->> 'status' FROM audit.erp_audit_logs
-    WHERE action = 'webhook_received' AND status = 'success'";
-const TRANSACTIONS: &str = "SELECT t.stripe_transaction_id, t.id::text,
+    WHERE action = 'webhook_received' AND status = 'success'
+        AND metadata ->> 'eventId' NOT LIKE 'pull:%'";
+/// A payment of UpCoach's own is called by our id.
+const TRANSACTIONS: &str = "SELECT coalesce(t.stripe_transaction_id, t.id::text), t.id::text,
         concat_ws(' ', t.amount, lower(t.currency), coalesce(u.stripe_customer_id, 'nobody'), t.status, t.type)
     FROM upcoach.transactions t LEFT JOIN upcoach.users u ON u.id = t.user_id";
 const USERS: &str = "SELECT stripe_customer_id, id::text, format('%s <%s>', coalesce(name, ''), coalesce(email, '')) FROM upcoach.users";
-/// Each sync row with the record that it says is its target.
-const SYNCS: &str = "SELECT source_id::text, coalesce(target_id, 'no target'), source_type::text FROM sync.erp_syncs";
+/// An invoice is called by FlashERP's id: all are finance's.
+const INVOICES: &str = "SELECT i.flasherp_invoice_id, i.id::text,
+        concat_ws(' ', i.amount, lower(i.currency), coalesce(u.stripe_customer_id, 'nobody'), i.status)
+    FROM upcoach.invoices i LEFT JOIN upcoach.users u ON u.id = i.user_id";
+/// The sync of each invoice, under our id, and the invoice that FlashERP has of it.
+const INVOICE_SYNCS: &str = "SELECT s.target_id, s.id::text, coalesce(i.flasherp_invoice_id, 'no invoice of ours')
+    FROM sync.erp_syncs s LEFT JOIN upcoach.invoices i ON i.id = s.source_id WHERE s.source_type = 'invoice'";
+/// Each other sync row with the record that it says is its target.
+const SYNCS: &str = "SELECT source_id::text, coalesce(target_id, 'no target'), source_type::text FROM sync.erp_syncs
+    WHERE source_type <> 'invoice'";
 /// Each record that the log says was written, or taken over after a write whose answer nobody saw.
 const WRITTEN: &str = "SELECT DISTINCT entity_id, metadata ->> 'targetId', entity_type FROM audit.erp_audit_logs
-    WHERE action = 'sync' AND metadata ->> 'targetId' IS NOT NULL";
+    WHERE action = 'sync' AND metadata ->> 'targetId' IS NOT NULL AND entity_type <> 'invoice'";
+const CONTRADICTIONS: &str = "SELECT metadata ->> 'eventId', id::text, '' FROM audit.erp_audit_logs
+    WHERE metadata ->> 'operation' = 'conflict' AND entity_type = 'transaction'";
+const RECONCILIATIONS: &str =
+    "SELECT substr(idempotency_key, length('flasherp:') + 1), id::text, '' FROM reconciliation.runs
+    WHERE requested_by = 'flasherp'";
 const LEFT: &str = "SELECT (SELECT count(*) FROM ingress.webhook_events WHERE status <> 'applied')
     + (SELECT count(*) FROM sync.requests)
     + (SELECT count(*) FROM sync.outbox)
@@ -32,7 +50,7 @@ const LEFT: &str = "SELECT (SELECT count(*) FROM ingress.webhook_events WHERE st
 const OUT_OF_STEP: &str =
     "SELECT concat_ws(' ', 'event', event_id, event_type, status, error) FROM ingress.webhook_events
     WHERE status <> 'applied'
-    UNION ALL SELECT concat_ws(' ', 'request', source_type, source_id) FROM sync.requests
+    UNION ALL SELECT concat_ws(' ', 'request', entity_type, source_id) FROM sync.requests
     UNION ALL SELECT concat_ws(' ', 'sync', source_type, source_id, sync_status, outcome, 'retries', retry_count,
         'due', due_at - clock_timestamp(), error_code, error_message) FROM sync.erp_syncs
         WHERE sync_status <> 'synced' OR outcome <> 'known'
@@ -45,8 +63,8 @@ impl Stage {
         let pool = self.pool().await;
         let left: i64 = sqlx::query_scalar(LEFT).fetch_one(&pool).await.unwrap_or(-1);
         pool.close().await;
-        let flasherp = self.sandbox.counters().await;
-        left == 0 && flasherp.pending_writes == 0 && flasherp.in_flight.now == 0
+        let (flasherp, webhooks) = (self.sandbox.counters().await, self.sandbox.webhooks().await);
+        left == 0 && flasherp.pending_writes == 0 && flasherp.in_flight.now == 0 && webhooks.is_idle()
     }
 
     /// What is left to do, for people.
@@ -59,30 +77,42 @@ impl Stage {
     pub(super) async fn verdicts(&self) -> Vec<Verdict> {
         let entries = self.history.entries();
         let pool = self.pool().await;
-        let events = claims(&entries, |event| Some((event.id.clone(), "applied".to_owned())));
-        let payments = claims(&entries, |event| payment(event, ours));
-        let customers = claims(&entries, |event| customer(event, str::to_owned));
-        let in_flasherp = claims(&entries, |event| payment(event, theirs));
+        let of_events = |entries: &[Entry]| claims(entries, |event| Some((event.id.clone(), "applied".to_owned())));
+        let events = [of_events(&entries), of_events(&self.flasherps.entries())].concat();
+        let (transactions, users) = (rows(&pool, TRANSACTIONS).await, rows(&pool, USERS).await);
+        let invoices = in_major_units_of(rows(&pool, INVOICES).await);
+        let customers = self.finance.on_customers(claims(&entries, |event| customer(event, str::to_owned)));
+        let bills = self.finance.claims(Kind::Invoice);
+        let own = self.finance.claims(Kind::Payment);
+        let payments =
+            [claims(&entries, |event| payment(event, ours)), each(&own, |word| format!("{word} payment"))].concat();
+        let in_flasherp = [
+            claims(&entries, |event| payment(event, |value| theirs(&ours(value)))),
+            each(&own, |word| theirs(&format!("{word} payment"))),
+        ]
+        .concat();
         let linked = claims(&entries, |event| {
             let kind = |kind: &'static str| move |_: &str| kind.to_owned();
             payment(event, kind("transaction")).or_else(|| customer(event, kind("customer")))
         });
-        let (transactions, users) = (rows(&pool, TRANSACTIONS).await, rows(&pool, USERS).await);
-        let books = Books::new(
-            &transactions,
-            &users,
-            self.sandbox.records("transactions").await,
-            self.sandbox.records("customers").await,
-        );
+        let linked = [linked, each(&own, |_| "transaction".to_owned())].concat();
+        let linked_bills: Vec<Claim> =
+            bills.iter().flat_map(|bill| each(std::slice::from_ref(bill), |_| bill.name.clone())).collect();
+        let books = Books::new(&transactions, &users, &self.sandbox).await;
         vec![
             check("ingress.webhook_events", &events, &rows(&pool, EVENTS).await),
             check("webhooks in the audit log", &events, &rows(&pool, APPLIED).await),
             check("upcoach.transactions", &payments, &transactions),
             check("upcoach.users", &customers, &users),
+            check("upcoach.invoices", &bills, &invoices),
             check("transactions in FlashERP", &in_flasherp, &books.transactions()),
             check("customers in FlashERP", &customers, &books.customers()),
+            check("invoices in FlashERP", &bills, &books.invoices()),
             check("sync.erp_syncs", &linked, &books.linked(rows(&pool, SYNCS).await)),
+            check("sync.erp_syncs of invoices", &linked_bills, &rows(&pool, INVOICE_SYNCS).await),
             check("writes in the audit log", &linked, &books.linked(rows(&pool, WRITTEN).await)),
+            check("conflicts in the audit log", &self.finance.contradictions(), &rows(&pool, CONTRADICTIONS).await),
+            check("reconciliation.runs", &self.finance.reconciliations(), &rows(&pool, RECONCILIATIONS).await),
         ]
     }
 
@@ -109,24 +139,40 @@ struct Books {
     names: BTreeMap<String, String>,
     transactions: Vec<Record>,
     customers: Vec<Record>,
+    invoices: Vec<Record>,
 }
 
 impl Books {
-    fn new(transactions: &[Held], users: &[Held], theirs: Vec<Record>, their_customers: Vec<Record>) -> Self {
-        let names = transactions.iter().chain(users).map(|held| (held.id.clone(), held.name.clone())).collect();
-        Self { names, transactions: theirs, customers: their_customers }
+    async fn new(transactions: &[Held], users: &[Held], flasherp: &Sandbox) -> Self {
+        Self {
+            names: transactions.iter().chain(users).map(|held| (held.id.clone(), held.name.clone())).collect(),
+            transactions: flasherp.records("transactions").await,
+            customers: flasherp.records("customers").await,
+            invoices: flasherp.records("invoices").await,
+        }
     }
 
     fn transactions(&self) -> Vec<Held> {
-        let owners: BTreeMap<String, String> =
-            self.customers.iter().map(|record| (record.id(), self.name(&record.reference()))).collect();
+        let owners = self.owners();
         let value = |record: &Record| {
             let text = |field| record.text(field).unwrap_or_default();
-            let owner = owners.get(&text("customerId")).map_or("nobody", String::as_str);
-            let amount = record.json("amount").unwrap_or_default();
-            format!("{amount} {} {owner} {} {}", text("currency"), text("status"), text("type"))
+            format!("{} {} {}", money_of(record, &owners), text("status"), text("type"))
         };
         self.transactions.iter().map(|record| self.held(record, value(record))).collect()
+    }
+
+    /// Under FlashERP's own names.
+    fn invoices(&self) -> Vec<Held> {
+        let owners = self.owners();
+        let value =
+            |record: &Record| format!("{} {}", money_of(record, &owners), record.text("status").unwrap_or_default());
+        let held = |record: &Record| Held { name: record.id(), id: record.id(), value: value(record) };
+        self.invoices.iter().map(held).collect()
+    }
+
+    /// Stripe's customers by FlashERP's ids.
+    fn owners(&self) -> BTreeMap<String, String> {
+        self.customers.iter().map(|record| (record.id(), self.name(&record.reference()))).collect()
     }
 
     fn customers(&self) -> Vec<Held> {
@@ -157,6 +203,19 @@ impl Books {
     }
 }
 
+/// `10.99 USD cus_1`, of a record of FlashERP's.
+fn money_of(record: &Record, owners: &BTreeMap<String, String>) -> String {
+    let text = |field| record.text(field).unwrap_or_default();
+    let owner = owners.get(&text("customerId")).map_or("nobody", String::as_str);
+    format!("{} {} {owner}", record.json("amount").unwrap_or_default(), text("currency"))
+}
+
+/// Claims of the same things with other values.
+fn each(claims: &[Claim], value: impl Fn(&str) -> String) -> Vec<Claim> {
+    let all = |words: &BTreeSet<String>| words.iter().map(|word| value(word)).collect();
+    claims.iter().map(|claim| Claim { values: all(&claim.values), older: all(&claim.older), ..claim.clone() }).collect()
+}
+
 fn payment(event: &SentEvent, value: impl Fn(&str) -> String) -> Option<(String, String)> {
     (event.kind == "payment_intent.succeeded").then(|| (event.object.clone(), value(&event.value)))
 }
@@ -170,10 +229,15 @@ fn ours(value: &str) -> String {
     format!("{value} completed payment")
 }
 
-/// `1099 usd cus_1` as FlashERP must hold it.
+/// `1099 usd cus_1 completed payment` as FlashERP must hold it: `10.99 USD cus_1 completed payment`.
 fn theirs(value: &str) -> String {
-    let (money, customer) = value.rsplit_once(' ').expect("money and a customer");
-    format!("{} {customer} completed payment", in_major_units(money))
+    let (amount, rest) = value.split_once(' ').expect("an amount");
+    let (currency, rest) = rest.split_once(' ').expect("a currency");
+    format!("{} {rest}", in_major_units(&format!("{amount} {currency}")))
+}
+
+fn in_major_units_of(held: Vec<Held>) -> Vec<Held> {
+    held.into_iter().map(|held| Held { value: theirs(&held.value), ..held }).collect()
 }
 
 /// `1099 usd` in Stripe's units as FlashERP must hold it, `10.99 USD`, by Stripe's and ISO 4217's tables and not by the product's.

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use testkit::checker::{Finding, check};
 use testkit::faults::Process;
-use testkit::history::claims;
+use testkit::history::{History, claims};
 
 use super::places::stored_events;
 use super::stage::Stage;
@@ -35,7 +35,8 @@ impl Stage {
 
     /// Events that were answered 2xx and are not in the database, with the faults that were on.
     pub(crate) async fn lost_events(&self) -> Vec<Finding> {
-        let events = claims(&self.history.entries(), |event| Some((event.id.clone(), String::new())));
+        let told = |history: &History| claims(&history.entries(), |event| Some((event.id.clone(), String::new())));
+        let events = [told(&self.history), told(&self.flasherps)].concat();
         let pool = self.database.pool("erp_owner").await;
         let verdict = check("ingress.webhook_events", &events, &stored_events(&pool).await);
         pool.close().await;

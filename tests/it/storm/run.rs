@@ -12,12 +12,16 @@ use testkit::history::{What, claims};
 use testkit::sandbox::{StripeProgress, StripeSend};
 
 use super::stage::Stage;
-use super::{Matrix, Size};
+use super::{Matrix, Size, finance};
 
 /// How often a fault of which nothing was felt comes once more, by itself.
 const ONCE_MORE: usize = 3;
 /// Stories that are sent while it does.
 const STORIES_ONCE_MORE: u32 = 40;
+/// The first of the stories that finance works on, far from the others.
+const STORIES_OF_FINANCE: u64 = 1 << 32;
+/// What finance does before the faults of a step begin, and once they have.
+const ACTS: (usize, usize) = (2, 3);
 
 /// A run under way. When it fails it says how to have it again.
 pub(crate) struct Run<'a> {
@@ -39,6 +43,7 @@ pub(crate) struct Run<'a> {
 /// of every fault. Database and broker are on `disk`, if there is one.
 pub(crate) async fn run(seed: u64, size: &Size, disk: Option<Disk>) -> Matrix {
     let mut run = Run::start(seed, size, disk).await;
+    run.open_books().await;
     let schedule = Schedule::from_seed(seed, size.stories(), &size.faults);
     for step in &schedule.steps {
         run.step(step).await;
@@ -67,7 +72,7 @@ pub(crate) async fn run(seed: u64, size: &Size, disk: Option<Disk>) -> Matrix {
 impl<'a> Run<'a> {
     pub(crate) async fn start(seed: u64, size: &'a Size, disk: Option<Disk>) -> Self {
         let stage = Stage::start(&file(&format!("history-{seed}-{}.jsonl", size.events)), size.keys, disk).await;
-        stage.history.write(What::Run { seed });
+        stage.note(&What::Run { seed });
         stage.sandbox.set_seed(seed).await;
         Self {
             seed,
@@ -82,9 +87,20 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Finance gets customers of its own to work on, before anything goes wrong.
+    async fn open_books(&mut self) {
+        let opening = StripeSend { update_every: Some(0), ..self.stories(STORIES_OF_FINANCE, finance::CUSTOMERS) };
+        let sent = self.stage.sandbox.send_stripe(&opening).await.id;
+        self.sends.push(sent);
+        self.stage.sandbox.wait_send_done(sent, self.size.patience).await;
+        let steps = self.size.faults.len() * (1 + ONCE_MORE);
+        self.stage.open_books(steps * (ACTS.0 + ACTS.1), self.size.patience).await;
+    }
+
     async fn step(&mut self, step: &Step) {
         self.settle_sends().await;
         let sent = self.send(step.first_story, step.stories).await;
+        self.stage.finance.act(&self.stage.sandbox, ACTS.0).await;
         let names = step.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
         let what = format!("events to be accepted before {names}");
         let begun = wait::until(self.size.patience, &what, || async {
@@ -97,13 +113,15 @@ impl<'a> Run<'a> {
         let mut rows = Vec::new();
         for fault in &step.faults {
             let before = self.stage.measure(*fault).await;
-            self.stage.history.write(What::FaultBegun { fault: fault.to_string() });
+            self.stage.note(&What::FaultBegun { fault: fault.to_string() });
             self.on.push(*fault);
             let in_hand = self.stage.in_hand().await;
             self.stage.begin(*fault).await;
             rows.push((*fault, before, in_hand));
         }
+        self.stage.finance.act(&self.stage.sandbox, ACTS.1).await;
         let begun: Vec<_> = rows.iter().map(|(fault, before, _)| (*fault, *before)).collect();
+        let on_webhooks = step.faults.iter().any(|fault| fault.is_of_flasherps_webhooks());
         let until = self.stage.history.attempts() + step.for_attempts;
         let began = Instant::now();
         let least = match step.outlasts {
@@ -114,13 +132,17 @@ impl<'a> Run<'a> {
         // That the tries don't come is no error, nor that nothing is felt: then the step has lasted long enough.
         let _long_enough = wait::until(self.size.longest_step, "tries", || async {
             let tried = self.stage.history.attempts() >= until || self.stage.sandbox.stripe_progress(sent).await.done;
-            tried && began.elapsed() >= least && self.stage.all_felt(&begun).await
+            let felt = self.stage.all_felt(&begun).await;
+            if on_webhooks && !felt && self.stage.sandbox.webhooks().await.is_idle() {
+                self.stage.finance.act(&self.stage.sandbox, 1).await;
+            }
+            tried && began.elapsed() >= least && felt
         })
         .await;
         for (fault, before, in_hand) in rows.into_iter().rev() {
             self.stage.end(fault).await;
             self.on.retain(|on| *on != fault);
-            self.stage.history.write(What::FaultEnded { fault: fault.to_string() });
+            self.stage.note(&What::FaultEnded { fault: fault.to_string() });
             let after = self.stage.measure(fault).await;
             self.matrix.add(fault, in_hand, before, after);
         }
@@ -128,13 +150,20 @@ impl<'a> Run<'a> {
 
     /// Begins to send so many stories; answers the send's number.
     pub(crate) async fn send(&mut self, first_story: u64, stories: u32) -> u64 {
-        let send = StripeSend {
+        self.next_story = self.next_story.max(first_story + u64::from(stories));
+        let sent = self.stage.sandbox.send_stripe(&self.stories(first_story, stories)).await.id;
+        self.sends.push(sent);
+        sent
+    }
+
+    fn stories(&self, first_story: u64, stories: u32) -> StripeSend {
+        StripeSend {
             count: stories,
             first_story: Some(first_story),
             seed: Some(self.seed),
             rate_per_second: Some(self.size.per_second),
             concurrency: Some(32),
-            target: Some(self.stage.recorder.url().to_owned()),
+            target: Some(self.stage.from_stripe.url().to_owned()),
             shuffle: true,
             duplicate_rate: Some(0.1),
             deadline_secs: Some(3 * 3600),
@@ -143,11 +172,7 @@ impl<'a> Run<'a> {
             update_every: Some(4),
             kinds: Some(vec!["customer".to_owned(), "payment".to_owned()]),
             ..StripeSend::default()
-        };
-        self.next_story = self.next_story.max(first_story + u64::from(stories));
-        let sent = self.stage.sandbox.send_stripe(&send).await.id;
-        self.sends.push(sent);
-        sent
+        }
     }
 
     /// Counts the sends that have ended: the sandbox remembers only the latest.
@@ -189,15 +214,22 @@ impl<'a> Run<'a> {
                 let _ = write!(wrong, "\n  not in step: {row}");
             }
         }
+        let webhooks = self.stage.sandbox.webhooks().await;
+        if webhooks.given_up + webhooks.overflowed > 0 {
+            let _ = write!(wrong, "\nnot every webhook of FlashERP's was sent: {webhooks:?}");
+        }
         // A history that has not everything in it would find nothing wrong.
-        let recorded = claims(&self.stage.history.entries(), |event| Some((event.id.clone(), String::new())));
-        let accepted = recorded.iter().filter(|claim| claim.accepted).count();
-        if u64::try_from(accepted) != Ok(self.events) {
-            let _ = write!(
-                wrong,
-                "\n{} events were sent until they were accepted; the history has {accepted}",
-                self.events
-            );
+        for (sender, history, sent) in
+            [("Stripe", &self.stage.history, self.events), ("FlashERP", &self.stage.flasherps, webhooks.told)]
+        {
+            let recorded = claims(&history.entries(), |event| Some((event.id.clone(), String::new())));
+            let accepted = recorded.iter().filter(|claim| claim.accepted).count();
+            if sent == 0 || u64::try_from(accepted) != Ok(sent) {
+                let _ = write!(
+                    wrong,
+                    "\n{sent} events of {sender}'s were sent until they were accepted; the history has {accepted}"
+                );
+            }
         }
         for verdict in self.stage.verdicts().await {
             if !verdict.is_good() {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Between, Fault, FlashErpFault, LinkFault, Process};
+use super::{Between, Fault, LinkFault, Process};
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,6 +36,7 @@ impl fmt::Display for Between {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::StripeAndIngress => "Stripe-ingress",
+            Self::FlashErpAndIngress => "FlashERP-ingress",
             Self::IngressAndDatabase => "ingress-database",
             Self::IngressAndBroker => "ingress-broker",
             Self::WorkerAndDatabase => "worker-database",
@@ -61,29 +62,6 @@ impl fmt::Display for LinkFault {
             Self::Slow => "slow",
             Self::CutToServer => "cut on the way to the server",
             Self::CutToClient => "cut on the way to the client",
-        })
-    }
-}
-
-impl fmt::Display for FlashErpFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::CutsBeforeWrite => "cut before the write",
-            Self::CutsAfterWrite => "cut after the write",
-            Self::LateWrites => "late writes",
-            Self::ServerErrors => "500 in JSON",
-            Self::ServerErrorsAfterWrite => "500 after the write",
-            Self::HtmlErrors => "502 in HTML",
-            Self::EmptyErrors => "503 without a body",
-            Self::RateLimitInSeconds => "429 for seconds",
-            Self::RateLimitUntilDate => "429 until a date",
-            Self::RateLimitNonsense => "429 until nonsense",
-            Self::SlowBodies => "slow bodies",
-            Self::CutBodies => "bodies broken off",
-            Self::GarbageBodies => "bodies without sense",
-            Self::TooSlow => "slower than its caller waits",
-            Self::Outage => "outage",
-            Self::Gone => "gone",
         })
     }
 }

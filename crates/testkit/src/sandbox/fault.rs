@@ -34,6 +34,17 @@ pub enum FaultAction {
         /// Whether the write takes effect first.
         after_write: bool,
     },
+    /// Answered with this status and FlashERP's error of another code than the status' own; no write takes effect.
+    #[serde(rename = "status")]
+    Code {
+        /// 400 to 599.
+        status: u16,
+        /// As `QUOTA_EXCEEDED`.
+        code: &'static str,
+        /// The header `Retry-After`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after: Option<RetryAfter>,
+    },
     /// The connection ends, and the write never takes effect.
     CutBeforeWrite,
     /// The write takes effect, and the connection ends.

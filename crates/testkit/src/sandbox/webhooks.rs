@@ -107,6 +107,8 @@ pub struct Webhooks {
     pub retried: u64,
     /// Events and copies that were given up.
     pub given_up: u64,
+    /// Events that found no place in the queue.
+    pub overflowed: u64,
     /// Answers by status; 0 for tries without an answer.
     pub statuses: BTreeMap<u16, u64>,
     /// The last try that went wrong.

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use testkit::history::{History, What};
-use testkit::recorder::Recorder;
+use testkit::recorder::{Recorder, Sender};
 use testkit::{Scratch, eventually};
 
 const BODY: &str = r#"{"id":"evt_1","type":"payment_intent.succeeded","created":1700000000,"data":{"object":{"id":"pi_1","amount":1099,"currency":"usd","customer":"cus_1"}}}"#;
@@ -43,7 +43,7 @@ async fn what_was_answered_is_written_down_and_passed_back() {
         "HTTP/1.1 200 OK\r\ncontent-length: 18\r\nconnection: close\r\n\r\n{\"duplicate\":true}",
     ])
     .await;
-    let recorder = Recorder::start(target, Arc::clone(&history));
+    let recorder = Recorder::start(Sender::Stripe, target, Arc::clone(&history));
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
     let mut statuses = Vec::new();
     for _ in 0..4 {
@@ -71,7 +71,7 @@ async fn a_sender_that_hangs_up_does_not_keep_the_answer_from_being_known() {
     let history = Arc::new(History::create(&scratch.join("history.jsonl")));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let address = listener.local_addr().expect("its address");
-    let recorder = Recorder::start(format!("http://{address}/"), Arc::clone(&history));
+    let recorder = Recorder::start(Sender::Stripe, format!("http://{address}/"), Arc::clone(&history));
     let client = reqwest::Client::builder().no_proxy().build().expect("a client");
     let sending = tokio::spawn(client.post(recorder.url()).body(BODY).send());
     let (mut stream, _) = listener.accept().await.expect("the recorder");

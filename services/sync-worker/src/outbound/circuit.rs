@@ -27,6 +27,7 @@ pub(crate) fn tell_of_circuit(stated: Arc<Notify>) -> Told {
             "the gate to FlashERP changed"
         );
         stated.notify_one();
+        service::failpoint!("outbound.gate_changed");
     })
 }
 

@@ -59,6 +59,7 @@ impl Outbound {
         let taken = claim::fold_and_claim(&self.shared.pool, Which::Checked(&wish), lease).await?;
         let Some(customer) = taken.claimed.into_iter().next() else { return Ok(false) };
         self.push_customer(target, customer).await;
+        service::failpoint!("outbound.customer_checked");
         Ok(true)
     }
 

@@ -41,9 +41,9 @@ impl Push<'_> {
             honoured: self.target.honours_keys(),
         };
         let begun = Instant::now();
-        service::failpoint!("outbound.before_send");
+        service::failpoint!("outbound.report_before_send");
         let answer = self.target.client.report(&self.call, bytes, &key).await;
-        service::failpoint!("outbound.after_send");
+        service::failpoint!("outbound.report_after_send");
         let wanted = self.wanted;
         self.note("report", Some(key.key), wanted, answer.as_ref().map(|()| None), begun.elapsed());
         match answer {
