@@ -7,6 +7,7 @@ CREATE TYPE sync.outcome AS ENUM ('known', 'unknown');
 CREATE TYPE sync.origin AS ENUM ('adopt', 'job', 'batch', 'change', 'heal', 'manual');
 CREATE TYPE sync.gate_state AS ENUM ('closed', 'open', 'half_open');
 CREATE TYPE sync.batch_kind AS ENUM ('full_sync', 'bulk_retry', 'bulk_skip', 'import');
+CREATE TYPE sync.batch_result AS ENUM ('done', 'failed', 'skipped');
 CREATE TYPE sync.batch_status AS ENUM ('pending', 'running', 'completed', 'failed', 'cancelled');
 
 CREATE TABLE sync.batches (
@@ -19,9 +20,11 @@ CREATE TABLE sync.batches (
     force           boolean NOT NULL DEFAULT false,
     -- null until counted
     total           bigint CHECK (total >= 0),
+    -- asked for so far, and what came of it, as last counted from the items
     asked           bigint NOT NULL DEFAULT 0 CHECK (asked >= 0),
     done            bigint NOT NULL DEFAULT 0 CHECK (done >= 0),
     failed          bigint NOT NULL DEFAULT 0 CHECK (failed >= 0),
+    skipped         bigint NOT NULL DEFAULT 0 CHECK (skipped >= 0),
     -- where the chunked INSERT ... SELECT goes on after a crash
     resume_after    jsonb,
     idempotency_key text UNIQUE CHECK (length(idempotency_key) <= 255),
@@ -30,12 +33,29 @@ CREATE TABLE sync.batches (
     error           text,
     created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     started_at      timestamptz,
+    -- when nothing was left to ask for
+    asked_at        timestamptz,
     finished_at     timestamptz
 );
 -- batches to go on with after a crash
 CREATE INDEX batches_unfinished ON sync.batches (created_at) WHERE status IN ('pending', 'running');
 -- the list, newest first
 CREATE INDEX batches_created ON sync.batches (created_at DESC);
+
+-- What a batch asked for and what came of it: one row per record, made by the fold that takes its request, settled when the record's sync
+-- has come to rest. Counted from these, a batch's progress is right whoever died when, and whichever batches share a record.
+CREATE TABLE sync.batch_items (
+    batch_id   uuid NOT NULL REFERENCES sync.batches (id) ON DELETE CASCADE,
+    sync_id    uuid NOT NULL,
+    result     sync.batch_result,
+    settled_at timestamptz,
+    PRIMARY KEY (batch_id, sync_id),
+    CHECK ((result IS NULL) = (settled_at IS NULL))
+);
+-- what a finished sync settles
+CREATE INDEX batch_items_open ON sync.batch_items (sync_id) WHERE result IS NULL;
+-- what of a batch is still to be settled, and what of it failed
+CREATE INDEX batch_items_result ON sync.batch_items (batch_id, result);
 
 -- Append-only; one row per wish. No unique key and no foreign key, so that UpCoach's own transaction never waits for
 -- a lock of ours.
@@ -52,6 +72,8 @@ CREATE TABLE sync.requests (
 CREATE INDEX requests_source ON sync.requests (source_id, entity_type);
 -- what a change or a person asked for is folded before what a full sync did
 CREATE INDEX requests_urgent ON sync.requests (id) WHERE origin IN ('change', 'heal', 'manual');
+-- a cancelled batch takes back what it has asked for
+CREATE INDEX requests_batch ON sync.requests (batch_id) WHERE batch_id IS NOT NULL;
 
 CREATE TABLE sync.erp_syncs (
     -- UUIDv5 of (source system, source type, source id)
@@ -76,7 +98,7 @@ CREATE TABLE sync.erp_syncs (
     -- what the holder must answer: the strongest origin asked for, and whether even an equal record is written
     origin            sync.origin NOT NULL DEFAULT 'change',
     force             boolean NOT NULL DEFAULT false,
-    -- no foreign key: a request may name a batch that has been pruned since
+    -- the batch that asked last, until it has its answer; no foreign key: a request may name a batch that has been pruned since
     batch_id          uuid,
     -- requests folded so far, and how many of them the holder took
     requested         bigint NOT NULL DEFAULT 0,
@@ -135,8 +157,6 @@ CREATE INDEX erp_syncs_error ON sync.erp_syncs (error_code, last_sync_attempt DE
     WHERE error_code IS NOT NULL;
 CREATE INDEX erp_syncs_source ON sync.erp_syncs (source_id);
 CREATE INDEX erp_syncs_target ON sync.erp_syncs (target_id, source_type) WHERE target_id IS NOT NULL;
--- progress of a batch
-CREATE INDEX erp_syncs_batch ON sync.erp_syncs (batch_id, sync_status) WHERE batch_id IS NOT NULL;
 -- money not yet in FlashERP, by age
 CREATE INDEX erp_syncs_waiting ON sync.erp_syncs (waiting_since) WHERE waiting_since IS NOT NULL;
 -- reconciliation's window on FlashERP's clock
@@ -388,8 +408,8 @@ CREATE VIEW sync.gate_for_readers AS
         paused_by, pause_reason, updated_at
     FROM sync.outbound_gate;
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON sync.requests, sync.erp_syncs, sync.batches, sync.stray_writes, sync.outbox
-    TO erp_sync_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON sync.requests, sync.erp_syncs, sync.batches, sync.batch_items, sync.stray_writes,
+    sync.outbox TO erp_sync_worker;
 GRANT SELECT, UPDATE ON sync.outbound_gate TO erp_sync_worker;
 GRANT SELECT ON sync.outbound_conditions TO erp_sync_worker;
 -- all who call FlashERP
@@ -399,7 +419,7 @@ GRANT EXECUTE ON FUNCTION sync.gate_write(bigint, text, integer, uuid[], boolean
     sync.gate_grant(integer, integer)
     TO erp_sync_worker, erp_config_api, erp_scheduler, erp_reconciler;
 GRANT SELECT ON sync.for_readers, sync.gate_for_readers TO erp_config_api, erp_scheduler, erp_reconciler;
-GRANT SELECT ON sync.batches TO erp_config_api, erp_scheduler;
+GRANT SELECT ON sync.batches, sync.batch_items TO erp_config_api, erp_scheduler;
 GRANT EXECUTE ON FUNCTION sync.request(sync.entity_type, uuid[], sync.origin, boolean, uuid)
     TO erp_config_api, erp_scheduler, erp_reconciler;
 GRANT EXECUTE ON FUNCTION sync.retry(uuid[]), sync.skip(uuid[], text) TO erp_config_api;

@@ -73,6 +73,36 @@ labels! {
     }
 }
 
+labels! {
+    /// What a batch does.
+    pub enum BatchKind {
+        /// Asks for all records of the types named.
+        FullSync => "full_sync",
+        /// Queues failed syncs again, with their retries back.
+        BulkRetry => "bulk_retry",
+        /// Takes syncs that are not done out of the way.
+        BulkSkip => "bulk_skip",
+        /// Records that somebody brought in.
+        Import => "import",
+    }
+}
+
+labels! {
+    /// Where a batch stands.
+    pub enum BatchStatus {
+        /// Nothing was asked for yet.
+        Pending => "pending",
+        /// Under way.
+        Running => "running",
+        /// Everything has its answer, good or bad.
+        Completed => "completed",
+        /// It could not be carried out.
+        Failed => "failed",
+        /// Ended by hand.
+        Cancelled => "cancelled",
+    }
+}
+
 impl Origin {
     /// Rank among requests folded into one row: the higher rules. A hand beats a heal, that beats a change, that beats the routine ones.
     #[must_use]

@@ -18,6 +18,7 @@ pub struct Model {
     pub asked: i64,
     pub done: i64,
     pub failed: i64,
+    pub skipped: i64,
     #[sea_orm(column_type = "JsonBinary")]
     pub resume_after: Option<Json>,
     #[sea_orm(column_type = "Text")]
@@ -30,6 +31,7 @@ pub struct Model {
     pub error: Option<String>,
     pub created_at: TimeDateTimeWithTimeZone,
     pub started_at: Option<TimeDateTimeWithTimeZone>,
+    pub asked_at: Option<TimeDateTimeWithTimeZone>,
     pub finished_at: Option<TimeDateTimeWithTimeZone>,
 }
 

@@ -56,6 +56,7 @@ fn of_entities() -> Shape {
     add::<entities::upcoach::user_stripe_customer::Entity>(&mut shape);
     add::<entities::upcoach::user::Entity>(&mut shape);
     add::<entities::sync::batch::Entity>(&mut shape);
+    add::<entities::sync::batch_item::Entity>(&mut shape);
     add::<entities::sync::erp_sync::Entity>(&mut shape);
     add::<entities::sync::outbound_gate::Entity>(&mut shape);
     add::<entities::sync::outbox::Entity>(&mut shape);
@@ -144,6 +145,7 @@ async fn every_enum_has_the_labels_of_its_type_in_order() {
     same_labels::<entities::scheduling::kinds::ReportPeriod>(&pool, "scheduling").await;
     same_labels::<entities::scheduling::kinds::Severity>(&pool, "scheduling").await;
     same_labels::<entities::sync::kinds::BatchKind>(&pool, "sync").await;
+    same_labels::<entities::sync::kinds::BatchResult>(&pool, "sync").await;
     same_labels::<entities::sync::kinds::BatchStatus>(&pool, "sync").await;
     same_labels::<entities::sync::kinds::EntityType>(&pool, "sync").await;
     same_labels::<entities::sync::kinds::GateState>(&pool, "sync").await;

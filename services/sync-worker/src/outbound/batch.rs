@@ -10,6 +10,7 @@ use std::time::Duration;
 use domain::mapping::Fields;
 use domain::state::Verdict;
 use domain::{EntityType, ErrorCode, FlashErpId, Origin, Outcome, SourceSystem, SyncId, UserId};
+use syncs::SourceRecord;
 use time::OffsetDateTime;
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
@@ -17,7 +18,6 @@ use uuid::Uuid;
 use super::attempt::{Attempt, AttemptError, End};
 use super::claim::Claimed;
 use super::customers::{self, Customer, without_customer};
-use super::load::{self, Loaded};
 use super::push::Push;
 use super::role::Outbound;
 use super::target::Target;
@@ -31,12 +31,12 @@ const HAND_BACK_PAUSE: Duration = Duration::from_secs(2);
 /// A claimed record that needs its customer first, and the slot it holds.
 struct Dependent {
     claimed: Claimed,
-    record: Loaded,
+    record: SourceRecord,
     slot: Option<OwnedSemaphorePermit>,
 }
 
-/// Loaded records by type and id; one that can't be read says why.
-type Records = HashMap<(&'static str, Uuid), Result<Loaded, String>>;
+/// SourceRecord records by type and id; one that can't be read says why.
+type Records = HashMap<(&'static str, Uuid), Result<SourceRecord, String>>;
 
 impl Outbound {
     /// A claimed batch: load, sort out what is not to be written, then each record by itself, its customer first.
@@ -84,7 +84,12 @@ impl Outbound {
     }
 
     /// Pushes what can go now; the rest goes behind its customer.
-    async fn push_all(&self, target: &Arc<Target>, records: Vec<(Claimed, Loaded)>, mut slots: OwnedSemaphorePermit) {
+    async fn push_all(
+        &self,
+        target: &Arc<Target>,
+        records: Vec<(Claimed, SourceRecord)>,
+        mut slots: OwnedSemaphorePermit,
+    ) {
         let (mut behind, mut needed): (BTreeMap<UserId, Vec<Dependent>>, BTreeMap<UserId, Origin>) = Default::default();
         for (claimed, record) in records {
             let slot = slots.split(1);
@@ -133,7 +138,7 @@ impl Outbound {
 
     /// Pushes a claimed customer and waits until that is finished.
     pub(super) async fn push_customer(&self, target: &Target, claimed: Claimed) {
-        let loaded = load::load(&self.shared.pool, EntityType::Customer, &[claimed.source_id]).await;
+        let loaded = syncs::load(&self.shared.pool, EntityType::Customer, &[claimed.source_id]).await;
         let attempt = match loaded.map(|mut loaded| loaded.remove(&claimed.source_id)) {
             Ok(Some(Ok(user))) => self.push_one(target, claimed, &user, None).await,
             Ok(Some(Err(reason))) => {
@@ -236,7 +241,7 @@ impl Outbound {
                 .map(|claimed| claimed.source_id)
                 .collect();
             if !ids.is_empty() {
-                let records = load::load(&self.shared.pool, *kind, &ids).await?;
+                let records = syncs::load(&self.shared.pool, *kind, &ids).await?;
                 loaded.extend(records.into_iter().map(|(id, record)| ((kind.as_str(), id), record)));
             }
         }
@@ -257,7 +262,7 @@ impl Outbound {
         &self,
         target: &Arc<Target>,
         claimed: Claimed,
-        record: Loaded,
+        record: SourceRecord,
         customer: Option<FlashErpId>,
         slot: Option<OwnedSemaphorePermit>,
     ) {
@@ -292,7 +297,7 @@ impl Outbound {
         &self,
         target: &Target,
         claimed: Claimed,
-        record: &Loaded,
+        record: &SourceRecord,
         customer: Option<&FlashErpId>,
     ) -> Attempt {
         if self.shared.stop.is_cancelled() {

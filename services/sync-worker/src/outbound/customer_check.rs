@@ -5,13 +5,13 @@
 
 use domain::state::Verdict;
 use domain::{EntityType, ErrorCode, Origin, UserId};
+use syncs::SourceRecord;
 use time::OffsetDateTime;
 
 use super::attempt::{Attempt, End};
 use super::claim::{self, Which};
 use super::customers::{self, Customer, without_customer};
 use super::fold::Wish;
-use super::load::Loaded;
 use super::push::Push;
 use super::role::Outbound;
 use super::target::Target;
@@ -31,7 +31,12 @@ impl Attempt {
 
 impl Outbound {
     /// The attempt, or what came of another one after its customer was checked.
-    pub(super) async fn with_customer_checked(&self, target: &Target, attempt: Attempt, record: &Loaded) -> Attempt {
+    pub(super) async fn with_customer_checked(
+        &self,
+        target: &Target,
+        attempt: Attempt,
+        record: &SourceRecord,
+    ) -> Attempt {
         let Some(user) = record.depends_on().filter(|_| attempt.is_refused_for_customer()) else { return attempt };
         match self.check_customer(target, user).await {
             Ok(true) => self.once_more(target, attempt, record, user).await,
@@ -51,7 +56,7 @@ impl Outbound {
             source_id: user.as_uuid(),
             origin: Origin::Heal,
             force: true,
-            batch: None,
+            batches: Vec::new(),
             requests: 1,
             since: OffsetDateTime::now_utc(),
         };
@@ -63,7 +68,7 @@ impl Outbound {
         Ok(true)
     }
 
-    async fn once_more(&self, target: &Target, attempt: Attempt, record: &Loaded, user: UserId) -> Attempt {
+    async fn once_more(&self, target: &Target, attempt: Attempt, record: &SourceRecord, user: UserId) -> Attempt {
         let customer = match customers::states(&self.shared.pool, &[user.as_uuid()]).await {
             Ok(mut states) => states.remove(&user),
             Err(error) => {

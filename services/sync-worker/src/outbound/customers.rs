@@ -56,7 +56,7 @@ pub(super) async fn claim_missing(
             source_id: user.as_uuid(),
             origin: *origin,
             force: false,
-            batch: None,
+            batches: Vec::new(),
             requests: 1,
             since: OffsetDateTime::now_utc(),
         })

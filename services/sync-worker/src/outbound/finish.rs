@@ -166,6 +166,8 @@ struct Finished {
     again: bool,
     outcome: String,
     ended: bool,
+    at_rest: bool,
+    sync_status: String,
     next_retry_at: Option<OffsetDateTime>,
 }
 
@@ -192,6 +194,14 @@ async fn commit(pool: &PgPool, settle: Duration, attempts: &[Attempt]) -> Result
     let mut again = waiting::wake(&mut transaction, &customers(true), true).await?;
     again.extend(waiting::wake(&mut transaction, &customers(false), false).await?);
 
+    let of_batches: Vec<(Uuid, &str)> = held
+        .iter()
+        .filter(|attempt| attempt.claimed.batch.is_some())
+        .filter_map(|attempt| finished.get(&key(attempt)))
+        .filter(|row| row.at_rest)
+        .map(|row| (row.id, row.sync_status.as_str()))
+        .collect();
+    record::settle_batch_items(&mut transaction, &of_batches).await?;
     record::audit(&mut transaction, attempts).await?;
     let facts: Vec<_> = held
         .iter()
@@ -273,6 +283,9 @@ async fn write_rows(connection: &mut PgConnection, attempts: &[Attempt]) -> Resu
             waiting_since = CASE
                 WHEN n.status NOT IN ('synced', 'skipped') THEN s.waiting_since
                 WHEN o.once_more THEN s.claimed_at END,
+            -- the batch that asked has its answer once the row has come to rest
+            batch_id = CASE WHEN o.later_unknown OR n.unknown OR n.put_back OR o.once_more OR n.next_in IS NOT NULL
+                THEN s.batch_id END,
             force = s.force AND (o.once_more OR n.status NOT IN ('synced', 'skipped')),
             target_id = n.target_id,
             generation = n.generation,
@@ -308,7 +321,9 @@ async fn write_rows(connection: &mut PgConnection, attempts: &[Attempt]) -> Resu
                 FROM sync.erp_syncs r WHERE r.id = n.id) AS o
          WHERE s.id = n.id AND s.lease_owner = n.owner
          RETURNING s.id, n.owner, o.once_more AND s.outcome = 'known' AS again, s.outcome::text,
-            s.due_at IS NULL AND s.sync_status IN ('failed', 'skipped') AS ended, s.next_retry_at",
+            s.due_at IS NULL AND s.sync_status IN ('failed', 'skipped') AS ended,
+            s.due_at IS NULL AND s.sync_status IN ('synced', 'failed', 'skipped') AS at_rest, s.sync_status::text,
+            s.next_retry_at",
     )
     .bind(rows.iter().map(|row| row.attempt.claimed.id.as_uuid()).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.attempt.claimed.owner).collect::<Vec<_>>())

@@ -17,7 +17,8 @@ pub(super) struct Wish {
     pub(super) source_id: Uuid,
     pub(super) origin: Origin,
     pub(super) force: bool,
-    pub(super) batch: Option<BatchId>,
+    /// The batches among those that asked, in their order.
+    pub(super) batches: Vec<BatchId>,
     /// How many requests it stands for.
     pub(super) requests: i64,
     /// The oldest of them.
@@ -111,7 +112,7 @@ fn merge(rows: Vec<RequestRow>) -> Vec<Wish> {
             .and_modify(|wish| {
                 wish.origin = Origin::stronger(wish.origin, origin);
                 wish.force |= row.force;
-                wish.batch = batch.or(wish.batch);
+                wish.batches.extend(batch.filter(|batch| !wish.batches.contains(batch)));
                 wish.requests += 1;
                 wish.since = wish.since.min(row.requested_at);
             })
@@ -120,7 +121,7 @@ fn merge(rows: Vec<RequestRow>) -> Vec<Wish> {
                 source_id: row.source_id,
                 origin,
                 force: row.force,
-                batch,
+                batches: batch.into_iter().collect(),
                 requests: 1,
                 since: row.requested_at,
             });
@@ -186,9 +187,33 @@ pub(super) async fn fold(connection: &mut PgConnection, wishes: &[Wish]) -> Resu
     .bind(rows.iter().map(|(_, wish)| wish.source_id).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, wish)| wish.origin.as_str()).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, wish)| wish.force).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, wish)| wish.batch.map(|id| id.as_uuid())).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, wish)| wish.batches.last().map(BatchId::as_uuid)).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, wish)| wish.requests).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, wish)| wish.since).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await?;
+    note_items(connection, &rows).await
+}
+
+/// Makes an item of each record for each batch that asked for it. It is settled when the row has come to rest; a row that no routine revives is at
+/// rest already.
+async fn note_items(connection: &mut PgConnection, rows: &[(SyncId, &Wish)]) -> Result<(), sqlx::Error> {
+    let items: Vec<(Uuid, Uuid)> = rows
+        .iter()
+        .flat_map(|(sync, wish)| wish.batches.iter().map(|batch| (batch.as_uuid(), sync.as_uuid())))
+        .collect();
+    if items.is_empty() {
+        return Ok(());
+    }
+    let (batches, syncs): (Vec<Uuid>, Vec<Uuid>) = items.into_iter().unzip();
+    sqlx::query(
+        "INSERT INTO sync.batch_items (batch_id, sync_id)
+         SELECT b.id, item.sync FROM unnest($1::uuid[], $2::uuid[]) AS item (batch, sync)
+         JOIN sync.batches b ON b.id = item.batch AND b.status IN ('pending', 'running')
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(batches)
+    .bind(syncs)
     .execute(connection)
     .await?;
     Ok(())

@@ -4,14 +4,14 @@
 //! |---|---|
 //! | who claims when: hints, wakes, the timer | `claiming` |
 //! | requests become rows, rows are leased | `fold`, `claim` |
-//! | a claimed batch on its way | `batch` |
-//! | many records loaded by one statement | `load` |
+//! | what was claimed together on its way, loaded by one statement a type (crate `syncs`) | `batch` |
 //! | the customer first, and looked at again when FlashERP does not know it | `customers`, `customer_check` |
 //! | one record written, or looked up and settled | `push`, `report` |
 //! | row, audit, facts in one transaction, many syncs to one | `finish` |
 //! | leases that ran out or are handed back | `leases` |
 //! | who waits for whom | `waiting` |
 //! | the gate to FlashERP: shown, and gone through again after an outage | `circuit`, `probe` |
+//! | full syncs and bulk actions carried on | `batches` |
 //! | what happens by itself now and then | `sweeps` |
 //! | start, stop, slots | `role` |
 //!
@@ -20,6 +20,7 @@
 
 mod attempt;
 mod batch;
+mod batches;
 mod circuit;
 mod claim;
 mod claiming;
@@ -28,7 +29,6 @@ mod customers;
 mod finish;
 mod fold;
 mod leases;
-mod load;
 mod probe;
 mod push;
 mod record;
@@ -40,4 +40,4 @@ mod waiting;
 
 pub(crate) use circuit::tell_of_circuit;
 pub use role::{Outbound, OutboundSettings};
-pub use target::{CallSettings, Scope, Target};
+pub use target::{CallSettings, Target};

@@ -245,3 +245,25 @@ pub(super) async fn settle_stray_writes(connection: &mut PgConnection, held: &[&
     .await?;
     Ok(())
 }
+
+/// Settles what batches asked of these rows (id and status), which have come to rest.
+pub(super) async fn settle_batch_items(
+    connection: &mut PgConnection,
+    at_rest: &[(Uuid, &str)],
+) -> Result<(), sqlx::Error> {
+    if at_rest.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE sync.batch_items i SET
+            result = CASE s.status WHEN 'synced' THEN 'done' WHEN 'skipped' THEN 'skipped' ELSE 'failed' END::sync.batch_result,
+            settled_at = clock_timestamp()
+         FROM unnest($1::uuid[], $2::text[]) AS s (id, status)
+         WHERE i.sync_id = s.id AND i.result IS NULL",
+    )
+    .bind(at_rest.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+    .bind(at_rest.iter().map(|(_, status)| *status).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -115,6 +115,7 @@ impl Outbound {
             tokio::spawn(outbound.clone().keep_capabilities()),
             tokio::spawn(outbound.clone().keep_gauges()),
             tokio::spawn(outbound.clone().keep_circuit()),
+            tokio::spawn(outbound.clone().carry_on_batches()),
             tokio::spawn(outbound.clone().probe_when_due()),
             tokio::spawn(outbound.clone().finish_in_hand()),
         ];

@@ -81,7 +81,7 @@ impl Outbound {
         Gauge::SyncsInFlight.set(i64::try_from(in_hand).unwrap_or(i64::MAX), &[]);
     }
 
-    async fn every(
+    pub(super) async fn every(
         &self,
         interval: Duration,
         stage: &'static str,

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use domain::{EntityType, RequestId};
+use domain::RequestId;
 use flasherp::{Call, Client, Observation, Observer, Options, SharedGate};
 use secrets::{Keyring, Place};
-use serde::Deserialize;
 use service::config_watch::Versioned;
 use service::metrics::{Counter, Histogram};
 use sqlx::PgPool;
+use syncs::Scope;
 use time::OffsetDateTime;
 use url::Url;
 use uuid::Uuid;
@@ -27,37 +27,6 @@ pub struct CallSettings {
     pub allow_private: bool,
     /// `SYNC_MAX_IN_FLIGHT`.
     pub in_flight: usize,
-}
-
-/// Which types are kept in step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Scope {
-    transactions: bool,
-    subscriptions: bool,
-    customers: bool,
-    invoices: bool,
-    financial_reports: bool,
-}
-
-impl Default for Scope {
-    fn default() -> Self {
-        Self { transactions: true, subscriptions: true, customers: true, invoices: false, financial_reports: false }
-    }
-}
-
-impl Scope {
-    /// Whether records of this type are sent for their own sake.
-    #[must_use]
-    pub const fn holds(self, kind: EntityType) -> bool {
-        match kind {
-            EntityType::Transaction => self.transactions,
-            EntityType::Subscription => self.subscriptions,
-            EntityType::Customer => self.customers,
-            EntityType::Invoice => self.invoices,
-            EntityType::FinancialReport => self.financial_reports,
-        }
-    }
 }
 
 /// A FlashERP to sync with.

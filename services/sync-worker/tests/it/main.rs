@@ -1,5 +1,6 @@
 //! The worker as a process, on a real database and broker, against the sandbox.
 
+mod batches;
 mod claims;
 mod customers_first;
 mod kit;

@@ -1,79 +1,24 @@
-//! Loading what claimed syncs are about: one statement per type, after the claim has committed.
+//! UpCoach's records by id: one statement per type, however many.
 
 use std::collections::HashMap;
 
-use domain::mapping::{self, Field, Fields, MappingError};
 use domain::upcoach::{FinancialReport, Invoice, Subscription, Transaction, User};
 use domain::{EntityType, FlashErpId, InvoiceId, SubscriptionId, TransactionId, UserId};
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
-use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// A record of UpCoach's.
-#[derive(Debug, Clone)]
-pub(super) enum Loaded {
-    Customer(User),
-    Transaction(Transaction),
-    Subscription(Subscription),
-    Invoice(Invoice),
-    Report(FinancialReport),
-}
-
-impl Loaded {
-    /// Whose it is; none for a customer itself, and for what concerns nobody in particular.
-    pub(super) const fn depends_on(&self) -> Option<UserId> {
-        match self {
-            Self::Customer(_) | Self::Report(_) => None,
-            Self::Transaction(transaction) => Some(transaction.user_id),
-            Self::Subscription(subscription) => Some(subscription.user_id),
-            Self::Invoice(invoice) => Some(invoice.user_id),
-        }
-    }
-
-    /// The fields of it that FlashERP's word may change.
-    pub(super) const fn open(&self) -> &'static [Field] {
-        match self {
-            Self::Customer(_) => mapping::open_to_flasherp(EntityType::Customer, false),
-            Self::Invoice(invoice) => {
-                mapping::open_to_flasherp(EntityType::Invoice, invoice.stripe_invoice_id.is_some())
-            }
-            Self::Transaction(_) => mapping::open_to_flasherp(EntityType::Transaction, false),
-            Self::Subscription(_) => mapping::open_to_flasherp(EntityType::Subscription, false),
-            Self::Report(_) => mapping::open_to_flasherp(EntityType::FinancialReport, false),
-        }
-    }
-
-    /// When it was born: Stripe's `created`, else UpCoach's.
-    pub(super) const fn born(&self) -> OffsetDateTime {
-        match self {
-            Self::Customer(user) => user.created_at,
-            Self::Transaction(transaction) => transaction.created_at,
-            Self::Subscription(subscription) => subscription.created_at,
-            Self::Invoice(invoice) => invoice.created_at,
-            Self::Report(report) => report.period_end,
-        }
-    }
-
-    /// As FlashERP is to hold it. `customer` is FlashERP's id of whom it depends on; a customer needs none.
-    pub(super) fn map(&self, customer: Option<&FlashErpId>) -> Option<Result<Fields, MappingError>> {
-        Some(match (self, customer) {
-            (Self::Customer(user), _) => mapping::customer(user),
-            (Self::Report(report), _) => mapping::financial_report(report),
-            (Self::Transaction(transaction), Some(customer)) => mapping::transaction(transaction, customer),
-            (Self::Subscription(subscription), Some(customer)) => mapping::subscription(subscription, customer),
-            (Self::Invoice(invoice), Some(customer)) => mapping::invoice(invoice, customer),
-            (Self::Transaction(_) | Self::Subscription(_) | Self::Invoice(_), None) => return None,
-        })
-    }
-}
+use crate::SourceRecord;
 
 /// Loads the records of one type by id. Who is not there is not in the answer; one that can't be read says why, and stops no other.
-pub(super) async fn load(
+///
+/// # Errors
+/// The database.
+pub async fn load(
     pool: &PgPool,
     kind: EntityType,
     ids: &[Uuid],
-) -> Result<HashMap<Uuid, Result<Loaded, String>>, sqlx::Error> {
+) -> Result<HashMap<Uuid, Result<SourceRecord, String>>, sqlx::Error> {
     let statement = match kind {
         EntityType::Customer => {
             "SELECT id, email, name, stripe_customer_id, created_at, updated_at FROM upcoach.users WHERE id = ANY ($1)"
@@ -103,9 +48,9 @@ pub(super) async fn load(
     rows.iter().map(|row| Ok((row.try_get("id")?, read(kind, row).map_err(|error| error.to_string())))).collect()
 }
 
-fn read(kind: EntityType, row: &PgRow) -> Result<Loaded, sqlx::Error> {
+fn read(kind: EntityType, row: &PgRow) -> Result<SourceRecord, sqlx::Error> {
     Ok(match kind {
-        EntityType::Customer => Loaded::Customer(User {
+        EntityType::Customer => SourceRecord::Customer(User {
             id: UserId(row.try_get("id")?),
             email: row.try_get("email")?,
             name: row.try_get("name")?,
@@ -113,7 +58,7 @@ fn read(kind: EntityType, row: &PgRow) -> Result<Loaded, sqlx::Error> {
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
         }),
-        EntityType::Transaction => Loaded::Transaction(Transaction {
+        EntityType::Transaction => SourceRecord::Transaction(Transaction {
             id: TransactionId(row.try_get("id")?),
             user_id: UserId(row.try_get("user_id")?),
             subscription_id: row.try_get::<Option<Uuid>, _>("subscription_id")?.map(SubscriptionId),
@@ -134,7 +79,7 @@ fn read(kind: EntityType, row: &PgRow) -> Result<Loaded, sqlx::Error> {
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
         }),
-        EntityType::Subscription => Loaded::Subscription(Subscription {
+        EntityType::Subscription => SourceRecord::Subscription(Subscription {
             id: SubscriptionId(row.try_get("id")?),
             user_id: UserId(row.try_get("user_id")?),
             stripe_subscription_id: row.try_get("stripe_subscription_id")?,
@@ -152,7 +97,7 @@ fn read(kind: EntityType, row: &PgRow) -> Result<Loaded, sqlx::Error> {
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
         }),
-        EntityType::Invoice => Loaded::Invoice(Invoice {
+        EntityType::Invoice => SourceRecord::Invoice(Invoice {
             id: InvoiceId(row.try_get("id")?),
             user_id: UserId(row.try_get("user_id")?),
             subscription_id: row.try_get::<Option<Uuid>, _>("subscription_id")?.map(SubscriptionId),
@@ -170,7 +115,7 @@ fn read(kind: EntityType, row: &PgRow) -> Result<Loaded, sqlx::Error> {
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
         }),
-        EntityType::FinancialReport => Loaded::Report(FinancialReport {
+        EntityType::FinancialReport => SourceRecord::Report(FinancialReport {
             currency: {
                 let code: String = row.try_get("currency")?;
                 FinancialReport::currency_of(&code).ok_or_else(|| sqlx::Error::ColumnDecode {

@@ -1,0 +1,3 @@
+//! Against a real PostgreSQL, under the roles that services have.
+
+mod batches;
