@@ -160,7 +160,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON scheduling.jobs, scheduling.job_runs, sc
     scheduling.alerts, scheduling.reports, scheduling.outbox TO erp_scheduler;
 GRANT SELECT ON scheduling.jobs_for_config_api, scheduling.job_runs_for_config_api, scheduling.health_for_config_api,
     scheduling.alerts_for_config_api TO erp_config_api;
-GRANT SELECT ON scheduling.reports_for_sync_worker TO erp_sync_worker;
+-- config-api shows what would be sent of them
+GRANT SELECT ON scheduling.reports_for_sync_worker TO erp_sync_worker, erp_config_api;
 GRANT EXECUTE ON FUNCTION scheduling.pause(text, text, text), scheduling.run_now(text) TO erp_config_api;
 GRANT EXECUTE ON FUNCTION scheduling.raise_alert(text, scheduling.severity, text, text, jsonb)
     TO erp_sync_worker, erp_reconciler, erp_config_api;

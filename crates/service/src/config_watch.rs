@@ -64,23 +64,45 @@ pub fn watch_config<T, E, L, F>(
 ) -> (watch::Receiver<Watched<T>>, tokio::task::JoinHandle<()>)
 where
     T: Versioned + Send + Sync + 'static,
-    E: std::fmt::Display + Send,
+    E: std::fmt::Display + Send + 'static,
     L: Fn() -> F + Send + Sync + 'static,
     F: Future<Output = Result<Option<T>, E>> + Send,
 {
+    watch_built(load, |row| Ok(row), hurry, shutdown)
+}
+
+/// The same for a configuration of which something is built that costs: secrets opened, a client with connections. `build` runs only for a version
+/// other than the one in force; while it fails, the last one stays in force, and it is tried again.
+pub fn watch_built<R, T, E, L, F, B>(
+    load: L,
+    build: B,
+    hurry: Arc<Notify>,
+    shutdown: CancellationToken,
+) -> (watch::Receiver<Watched<T>>, tokio::task::JoinHandle<()>)
+where
+    R: Versioned + Send + Sync + 'static,
+    T: Versioned + Send + Sync + 'static,
+    E: std::fmt::Display + Send + 'static,
+    L: Fn() -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Option<R>, E>> + Send,
+    B: Fn(R) -> Result<T, E> + Send + Sync + 'static,
+{
     let (sender, receiver) = watch::channel(Watched::Unread);
     let task = tokio::spawn(async move {
-        let _ended_by_shutdown = shutdown.run_until_cancelled(Box::pin(keep_reading(load, hurry, sender))).await;
+        let reading = Box::pin(keep_reading(load, build, hurry, sender));
+        let _ended_by_shutdown = shutdown.run_until_cancelled(reading).await;
     });
     (receiver, task)
 }
 
-async fn keep_reading<T, E, L, F>(load: L, hurry: Arc<Notify>, sender: watch::Sender<Watched<T>>)
+async fn keep_reading<R, T, E, L, F, B>(load: L, build: B, hurry: Arc<Notify>, sender: watch::Sender<Watched<T>>)
 where
+    R: Versioned,
     T: Versioned,
     E: std::fmt::Display,
     L: Fn() -> F,
-    F: Future<Output = Result<Option<T>, E>>,
+    F: Future<Output = Result<Option<R>, E>>,
+    B: Fn(R) -> Result<T, E>,
 {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -90,14 +112,17 @@ where
             _ = ticks.tick() => {}
             () = hurry.notified() => {}
         }
-        match load().await {
-            Ok(config) => {
-                if failing {
-                    tracing::info!("the configuration can be read again");
-                    failing = false;
-                }
-                take_up(&sender, config);
+        let taken_up = match load().await {
+            Ok(row) if is_in_force(&sender, row.as_ref()) => Ok(()),
+            Ok(row) => row.map(&build).transpose().map(|config| take_up(&sender, config)),
+            Err(error) => Err(error),
+        };
+        match taken_up {
+            Ok(()) if failing => {
+                tracing::info!("the configuration can be read again");
+                failing = false;
             }
+            Ok(()) => {}
             Err(error) => {
                 Counter::ConfigReadFailed.increment(&[]);
                 if !failing {
@@ -112,22 +137,19 @@ where
     }
 }
 
+/// Whether that is what is known already.
+fn is_in_force<R: Versioned, T: Versioned>(sender: &watch::Sender<Watched<T>>, row: Option<&R>) -> bool {
+    match (&*sender.borrow(), row) {
+        (Watched::Unread, _) => false,
+        (Watched::Absent, row) => row.is_none(),
+        (Watched::Present(known), row) => row.is_some_and(|row| row.version() == known.version()),
+    }
+}
+
 fn take_up<T: Versioned>(sender: &watch::Sender<Watched<T>>, config: Option<T>) {
     let version = config.as_ref().map(Versioned::version);
-    let changed = sender.send_if_modified(|known| {
-        let same = match (&*known, version) {
-            (Watched::Unread, _) => false,
-            (Watched::Absent, version) => version.is_none(),
-            (Watched::Present(known), version) => Some(known.version()) == version,
-        };
-        if !same {
-            *known = config.map_or(Watched::Absent, |config| Watched::Present(Arc::new(config)));
-        }
-        !same
-    });
-    if changed {
-        Counter::ConfigReloaded.increment(&[]);
-        Gauge::ConfigVersion.set(version.unwrap_or(0), &[]);
-        tracing::info!(version, "configuration taken up");
-    }
+    sender.send_replace(config.map_or(Watched::Absent, |config| Watched::Present(Arc::new(config))));
+    Counter::ConfigReloaded.increment(&[]);
+    Gauge::ConfigVersion.set(version.unwrap_or(0), &[]);
+    tracing::info!(version, "configuration taken up");
 }

@@ -5,15 +5,31 @@
 //! |---|---|
 //! | UpCoach's records, loaded and mapped | `load`, `record` |
 //! | which types are kept in step | `scope` |
+//! | the configured FlashERP | `configuration` |
 //! | full syncs and bulk actions | `batch` |
+//! | what would be sent, and how it differs | `preview` |
+//! | a FlashERP that is not empty taken over | `adopt` |
+//! | after a restore from backup | `restored` |
 //!
 //! The caller brings the connection, under its own role.
 
+pub mod adopt;
 pub mod batch;
+mod configuration;
 mod load;
+pub mod preview;
 mod record;
+mod restored;
 mod scope;
 
+use events::traffic::Party;
+use messaging::Outbox;
+
+pub use configuration::{ConfigurationError, StoredConfiguration};
 pub use load::load;
 pub use record::SourceRecord;
+pub use restored::{Restored, restored};
 pub use scope::Scope;
+
+/// The facts of schema `sync`, stated by sync-worker, or by who adopts for it.
+pub const OUTBOX: Outbox = Outbox::new("sync", Party::SyncWorker);

@@ -44,6 +44,20 @@ impl TestDatabase {
         Self { admin, name, password, port }
     }
 
+    /// A copy of it as it is now: a backup. Ends all sessions on it, as a copy needs.
+    ///
+    /// # Panics
+    /// When the server refuses, say because somebody connects meanwhile.
+    pub async fn copy(&self) -> Self {
+        let name = format!("t_{}", Uuid::new_v4().simple());
+        let mut connection = connect(&self.admin).await;
+        let sessions = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1";
+        sqlx::query(sessions).bind(&self.name).execute(&mut connection).await.expect("sessions can be ended");
+        run(&mut connection, format!("CREATE DATABASE {name} TEMPLATE {} OWNER erp_owner", self.name)).await;
+        connection.close().await.expect("the connection closes");
+        Self { admin: self.admin.clone(), name, password: self.password.clone(), port: self.port }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use domain::{BatchId, EntityType, ErrorCode};
+use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// Operates the FlashERP integration. Connections and secrets come from environment variables, never from arguments, which
 /// other users of the machine can see.
@@ -32,6 +35,35 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         passwords: PathBuf,
     },
+    /// Shows as JSON what a sync of a record would send to FlashERP, and how the record differs from FlashERP's. Sends nothing. Needs DATABASE_URL, as
+    /// erp_owner, and ERP_ENCRYPTION_KEYS.
+    Preview {
+        /// transaction, subscription, customer, invoice or financial_report.
+        entity_type: EntityType,
+        /// UpCoach's id.
+        id: Uuid,
+    },
+    /// Pages through FlashERP and takes over what it holds of UpCoach's records, so that none is made a second time: before the first
+    /// enabling of a FlashERP that is not empty, and after `restored`. May run beside the workers, and again. Needs DATABASE_URL, as erp_owner, and
+    /// ERP_ENCRYPTION_KEYS.
+    Adopt {
+        /// Only this type; may be given several times. All that FlashERP shows when it isn't.
+        #[arg(long = "type", value_name = "TYPE")]
+        types: Vec<EntityType>,
+    },
+    /// To be run after PostgreSQL was restored from a backup, before the services work on it: what may be in FlashERP already is looked up before it
+    /// is made, and the audit log begins a new epoch. Needs DATABASE_URL, as erp_owner.
+    Restored {
+        /// For the audit log: which backup, and why.
+        #[arg(long)]
+        note: Option<String>,
+        /// Who restored it, for the audit log.
+        #[arg(long, default_value = "erpctl")]
+        by: String,
+    },
+    /// Full syncs and bulk actions, carried out by the workers. Needs DATABASE_URL, as erp_owner.
+    #[command(subcommand)]
+    Batch(Batch),
     /// Prints the table of environment variables, as in the README.
     Settings,
     /// Keys for the secrets in the database.
@@ -47,4 +79,94 @@ pub(crate) enum Keys {
         #[arg(long)]
         id: Option<String>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Batch {
+    /// Asks for all records of the types in scope.
+    FullSync {
+        /// Only this type; may be given several times.
+        #[arg(long = "type", value_name = "TYPE")]
+        types: Vec<EntityType>,
+        /// Only what UpCoach changed then or later, as 2026-11-24T09:30:00Z.
+        #[arg(long, value_parser = instant)]
+        since: Option<OffsetDateTime>,
+        /// Compares with FlashERP itself, record by record.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Queues failed syncs at once, with their retries back.
+    Retry {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Takes syncs that are pending or failed out of the way.
+    Skip {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Lists the newest.
+    List {
+        /// How many.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=1000))]
+        limit: i64,
+    },
+    /// Ends one: nothing more is asked for; what is on its way goes on.
+    Cancel {
+        /// The batch.
+        id: BatchId,
+        #[command(flatten)]
+        who: Who,
+    },
+}
+
+/// Who asks, and why.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Who {
+    /// Who asks, for the audit log.
+    #[arg(long, default_value = "erpctl")]
+    pub(crate) by: String,
+    /// Why, for the audit log.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+}
+
+/// How a batch is made.
+#[derive(Debug, clap::Args)]
+pub(crate) struct How {
+    #[command(flatten)]
+    pub(crate) who: Who,
+    /// Only counts what it would be about.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Which syncs. All that is given must hold.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Which {
+    /// Of this type.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) entity_type: Option<EntityType>,
+    /// That failed with this code.
+    #[arg(long)]
+    pub(crate) error_code: Option<ErrorCode>,
+    /// Of this record.
+    #[arg(long)]
+    pub(crate) source_id: Option<Uuid>,
+    /// Last tried then or later.
+    #[arg(long, value_parser = instant)]
+    pub(crate) from: Option<OffsetDateTime>,
+    /// Last tried before then.
+    #[arg(long, value_parser = instant)]
+    pub(crate) to: Option<OffsetDateTime>,
+}
+
+fn instant(text: &str) -> Result<OffsetDateTime, String> {
+    domain::instant::parse(text).ok_or_else(|| "write a time as 2026-11-24T09:30:00Z".to_owned())
 }

@@ -44,6 +44,21 @@ pub(crate) async fn connect(
     }
 }
 
+/// Who owns all objects: a table made by another role could not be changed by the next migration, and no other role may do all that this program does.
+const OWNER: &str = "erp_owner";
+
+/// Refuses a session of another role. `who_runs_as` begins the sentence that says so.
+pub(crate) async fn check_owner(connection: &mut PgConnection, who_runs_as: &str) -> Result<(), Failure> {
+    let role: String = sqlx::query_scalar("SELECT current_user::text")
+        .fetch_one(connection)
+        .await
+        .map_err(|error| Failure::failed("PostgreSQL does not say who this session is", error))?;
+    if role == OWNER {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!("DATABASE_URL connects as {role}; {who_runs_as} {OWNER}, who owns everything")))
+}
+
 /// The code of PostgreSQL's own error.
 pub(crate) fn sqlstate(error: &sqlx::Error) -> Option<String> {
     error.as_database_error().and_then(|error| error.code()).map(Into::into)

@@ -1,4 +1,5 @@
-//! The operator's command line: roles, migrations, broker users, settings, keys.
+//! The operator's command line: roles, migrations, broker users, settings, keys, and what is asked of outbound syncs (preview, adoption, batches,
+//! after a restore).
 //!
 //! Results go to standard output, all else to standard error. Exit status: 0 done, 1 failed, 2 wrong use or wrong settings. Every
 //! command may be run again, also after it was killed half-way.
@@ -7,6 +8,7 @@ mod args;
 mod commands;
 mod connect;
 mod failure;
+mod opened;
 mod output;
 
 use std::process::ExitCode;
@@ -33,6 +35,10 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Roles => asynchronously(commands::roles::run()),
         Command::Migrate { wait, timeout_secs } => asynchronously(commands::migrate::run(wait.then_some(timeout_secs))),
         Command::NatsConfig { passwords } => commands::nats_config::run(&passwords),
+        Command::Preview { entity_type, id } => asynchronously(commands::preview::run(entity_type, id)),
+        Command::Adopt { types } => asynchronously(commands::adopt::run(types)),
+        Command::Restored { note, by } => asynchronously(commands::restored::run(&by, note.as_deref())),
+        Command::Batch(batch) => asynchronously(commands::batch::run(batch)),
         Command::Settings => commands::settings::run(),
         Command::Keys(Keys::Generate { id }) => commands::keys::generate(id),
     }

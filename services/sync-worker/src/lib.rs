@@ -17,9 +17,10 @@ use anyhow::Context as _;
 use events::traffic::Party;
 use events::{ConfigChanged, Event};
 use flasherp::SharedGate;
-use messaging::{Broker, BrokerOptions, Heard, Namespace, Outbox, Relay};
-use service::config_watch::watch_config;
+use messaging::{Broker, BrokerOptions, Heard, Namespace, Relay};
+use service::config_watch::{Versioned, watch_built};
 use service::{Context, database};
+use syncs::StoredConfiguration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -28,8 +29,8 @@ pub use config::{Config, Roles};
 use inbound::Inbound;
 use outbound::{Outbound, Target};
 
-/// The facts of schema `sync`, stated by this service.
-pub(crate) const OUTBOX: Outbox = Outbox::new("sync", Party::SyncWorker);
+/// The facts of schema `sync`.
+pub(crate) use syncs::OUTBOX;
 
 /// Runs the worker until it is told to stop; what is in hand is finished first, what was not begun is handed back.
 ///
@@ -65,12 +66,13 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
     let gate = SharedGate::start(pool.clone(), config.gate, outbound::tell_of_circuit(Arc::clone(&stated)));
     let hurry = Arc::new(Notify::new());
     let (target, watching) = {
-        let (calls, keyring, rows, passed) = (config.calls, Arc::new(config.keyring), pool.clone(), gate.clone());
+        let (calls, keyring, rows, passed) = (config.calls, config.keyring, pool.clone(), gate.clone());
         let load = move || {
-            let (keyring, rows, gate) = (Arc::clone(&keyring), rows.clone(), passed.clone());
-            async move { Target::load(&rows, &keyring, calls, &gate).await }
+            let rows = rows.clone();
+            async move { Ok(StoredConfiguration::load(&rows).await?.map(Row)) }
         };
-        watch_config(load, Arc::clone(&hurry), stop.clone())
+        let build = move |Row(stored)| Target::of(&stored, &keyring, calls, &passed);
+        watch_built(load, build, Arc::clone(&hurry), stop.clone())
     };
     let mut running = vec![watching, tokio::spawn(hear_config_changes(broker.clone(), hurry, stop.clone()))];
     if config.roles.inbound {
@@ -107,6 +109,15 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
     }
     broker.close().await;
     Ok(())
+}
+
+/// The configuration row, for the watch.
+struct Row(StoredConfiguration);
+
+impl Versioned for Row {
+    fn version(&self) -> i64 {
+        self.0.version()
+    }
 }
 
 /// `config.changed` only hurries what every second finds out anyway.

@@ -11,15 +11,15 @@ use crate::instant;
 /// The body: amounts as numbers with exactly their text, times in RFC 3339, null where a field is to be cleared.
 #[must_use]
 pub fn body(fields: &Fields) -> Vec<u8> {
-    let members: Vec<String> = fields
-        .iter()
-        .map(|(field, value)| {
-            let json =
-                serde_json::to_string(&AsJson(value)).expect("texts, numbers and objects of them always serialise");
-            format!("\"{field}\":{json}")
-        })
-        .collect();
+    let members: Vec<String> =
+        fields.iter().map(|(field, value)| format!("\"{field}\":{}", value_json(value))).collect();
     format!("{{{}}}", members.join(",")).into_bytes()
+}
+
+/// One value as the body has it.
+#[must_use]
+pub fn value_json(value: &FieldValue) -> String {
+    serde_json::to_string(&AsJson(value)).expect("texts, numbers and objects of them always serialise")
 }
 
 struct AsJson<'a>(&'a FieldValue);

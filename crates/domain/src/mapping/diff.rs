@@ -66,7 +66,8 @@ fn difference<'a>(
 }
 
 /// Whether a field holds what is wanted. Null is absent; of metadata only our own keys count.
-pub(super) fn agrees(field: Field, wanted: Option<&FieldValue>, held: Option<&FieldValue>) -> bool {
+#[must_use]
+pub fn agrees(field: Field, wanted: Option<&FieldValue>, held: Option<&FieldValue>) -> bool {
     if field == Field::Metadata {
         return metadata::ours(wanted) == metadata::ours(held);
     }

@@ -22,10 +22,10 @@ mod transaction;
 mod value;
 
 pub use base::{Base, Exchanged};
-pub use body::body;
+pub use body::{body, value_json};
 pub use customer::customer;
 pub use decimal::Decimal;
-pub use diff::{Leftover, diff, diff_against_record};
+pub use diff::{Leftover, agrees, diff, diff_against_record};
 pub use field::{Field, FieldKind};
 pub use invoice::invoice;
 pub use json::{Json, JsonError};

@@ -49,7 +49,7 @@ macro_rules! settings {
 
 settings! {
     // Where things are
-    /// PostgreSQL, under the service's own role; for `erpctl migrate` under the owner's.
+    /// PostgreSQL, under the service's own role; for `erpctl` under the owner's.
     DATABASE_URL = url().like("postgres://role:password@host:5432/erp").secret().required().read_by(&[ConfigApi, Ingress, SyncWorker, Erpctl]);
     /// NATS, with the service's own user and password in it.
     NATS_URL = Setting::of(Kind::Urls).like("nats://user:password@host:4222").secret().required().read_by(SERVICES);
@@ -82,7 +82,7 @@ settings! {
 
     // Secrets at rest
     /// Keys for the secrets in the database, as `id:base64 of 32 bytes`, comma-separated: the first encrypts, all decrypt. `erpctl keys generate` makes one.
-    ERP_ENCRYPTION_KEYS = list().secret().required().read_by(SERVICES);
+    ERP_ENCRYPTION_KEYS = list().secret().required().read_by(&[ConfigApi, Ingress, SyncWorker, Erpctl]);
 
     // FlashERP
     /// `false` stops outbound work and FlashERP's webhooks whatever the configuration says. Unset is not false. With no configuration yet it switches the first one on or off; unset leaves that off.
@@ -96,17 +96,17 @@ settings! {
     /// Secrets of FlashERP's webhooks, accepted beside the configuration's; comma-separated while rotating. The first is the first configuration's.
     FLASHERP_WEBHOOK_SECRET = list().secret().read_by(&[ConfigApi, Ingress, Sandbox]);
     /// How long one call to FlashERP may take.
-    FLASHERP_TIMEOUT_SECS = seconds(1, 300).default("30").read_by(&[SyncWorker]);
+    FLASHERP_TIMEOUT_SECS = seconds(1, 300).default("30").read_by(&[SyncWorker, Erpctl]);
     /// How long after a call of unknown outcome FlashERP may still act on it.
-    FLASHERP_SETTLE_SECS = seconds(0, 86_400).default("90").read_by(&[SyncWorker]);
+    FLASHERP_SETTLE_SECS = seconds(0, 86_400).default("90").read_by(&[SyncWorker, Erpctl]);
     /// Requests to FlashERP a second, all workers together; 0 for no limit.
-    FLASHERP_MAX_RPS = integer(0, 1_000_000).unit("requests a second").default("0").read_by(&[SyncWorker]);
+    FLASHERP_MAX_RPS = integer(0, 1_000_000).unit("requests a second").default("0").read_by(&[SyncWorker, Erpctl]);
     /// Failures in a row, of two records at least, after which the breaker opens.
-    CIRCUIT_FAILURES = integer(1, 1000).unit("failures").default("5").read_by(&[SyncWorker]);
+    CIRCUIT_FAILURES = integer(1, 1000).unit("failures").default("5").read_by(&[SyncWorker, Erpctl]);
     /// How long the breaker stays open before one record is tried.
-    CIRCUIT_RESET_SECS = seconds(1, 86_400).default("60").read_by(&[SyncWorker]);
+    CIRCUIT_RESET_SECS = seconds(1, 86_400).default("60").read_by(&[SyncWorker, Erpctl]);
     /// Lets the base URL be http and lead to private addresses. For development.
-    ERP_ALLOW_PRIVATE_BASE_URL = flag().default("false").read_by(&[ConfigApi, SyncWorker]);
+    ERP_ALLOW_PRIVATE_BASE_URL = flag().default("false").read_by(&[ConfigApi, SyncWorker, Erpctl]);
 
     // Stripe
     /// Secrets of Stripe's webhooks, comma-separated while rotating. Without one they are answered 503.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use service::config_watch::{Versioned, Watched, watch_config};
+use service::config_watch::{Versioned, Watched, watch_built, watch_config};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -118,6 +118,32 @@ async fn the_same_version_again_wakes_nobody_and_an_older_one_does() {
     row.set(Some(config(4)));
     watched.changed().await.expect("watching");
     assert_eq!(watched.borrow().present().map(|config| config.version), Some(4));
+    task.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_costs_is_built_once_a_version_and_again_until_it_works() {
+    let row = Row::default();
+    row.set(Some(config(1)));
+    let (source, built) = (row.clone(), Arc::new(Mutex::new(Vec::new())));
+    let seen = Arc::clone(&built);
+    let build = move |row: Config| {
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.push(row.version);
+        // The second version can't be used at first.
+        if row.version == 2 && seen.len() < 4 { Err("no such host".to_owned()) } else { Ok(row) }
+    };
+    let (mut watched, task) =
+        watch_built(move || std::future::ready(source.load()), build, Arc::default(), CancellationToken::new());
+    watched.changed().await.expect("watching");
+    watched.mark_unchanged();
+    assert!(tokio::time::timeout(Duration::from_secs(5), watched.changed()).await.is_err());
+    assert_eq!(*built.lock().unwrap_or_else(PoisonError::into_inner), [1]);
+
+    row.set(Some(config(2)));
+    watched.changed().await.expect("watching");
+    assert_eq!(watched.borrow_and_update().present().map(|config| config.version), Some(2));
+    assert_eq!(*built.lock().unwrap_or_else(PoisonError::into_inner), [1, 2, 2, 2]);
     task.abort();
 }
 

@@ -8,19 +8,15 @@ use std::time::Duration;
 use migrations::migrator;
 use service::Binary;
 use service::settings::{self, Env};
-use sqlx::PgConnection;
 use sqlx::migrate::MigrateError;
 
-use crate::connect::connect;
+use crate::connect::{check_owner, connect};
 use crate::failure::Failure;
-
-/// Who owns all objects: a table made by another role could not be changed by the next migration.
-const OWNER: &str = "erp_owner";
 
 pub(crate) async fn run(wait_secs: Option<u64>) -> Result<(), Failure> {
     let url = settings::read(Env::from_process(Binary::Erpctl), |env| env.secret(&settings::DATABASE_URL))?;
     let mut connection = connect(settings::DATABASE_URL.name, &url, wait_secs.map(Duration::from_secs)).await?;
-    check_owner(&mut connection).await?;
+    check_owner(&mut connection, "migrations run as").await?;
     migrator().run(&mut connection).await.map_err(|error| explain(&error))?;
     let partitions: i32 =
         sqlx::query_scalar("SELECT audit.ensure_partitions()").fetch_one(&mut connection).await.map_err(|error| {
@@ -31,17 +27,6 @@ pub(crate) async fn run(wait_secs: Option<u64>) -> Result<(), Failure> {
         migrations::schema_version()
     );
     Ok(())
-}
-
-async fn check_owner(connection: &mut PgConnection) -> Result<(), Failure> {
-    let role: String = sqlx::query_scalar("SELECT current_user::text")
-        .fetch_one(connection)
-        .await
-        .map_err(|error| Failure::failed("PostgreSQL does not say who this session is", error))?;
-    if role == OWNER {
-        return Ok(());
-    }
-    Err(Failure::Usage(format!("DATABASE_URL connects as {role}; migrations run as {OWNER}, who owns everything")))
 }
 
 fn explain(error: &MigrateError) -> Failure {

@@ -1,7 +1,11 @@
 //! The commands, one file each.
 
+pub(crate) mod adopt;
+pub(crate) mod batch;
 pub(crate) mod keys;
 pub(crate) mod migrate;
 pub(crate) mod nats_config;
+pub(crate) mod preview;
+pub(crate) mod restored;
 pub(crate) mod roles;
 pub(crate) mod settings;

@@ -1,8 +1,10 @@
 //! The command line as an operator meets it, against a real PostgreSQL.
 
+mod batch;
 mod erpctl;
 mod keys;
 mod migrate;
 mod nats_config;
+mod restored;
 mod roles;
 mod settings;

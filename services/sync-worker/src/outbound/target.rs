@@ -6,17 +6,12 @@ use std::time::Duration;
 
 use domain::RequestId;
 use flasherp::{Call, Client, Observation, Observer, Options, SharedGate};
-use secrets::{Keyring, Place};
+use secrets::Keyring;
 use service::config_watch::Versioned;
 use service::metrics::{Counter, Histogram};
-use sqlx::PgPool;
-use syncs::Scope;
+use syncs::{Scope, StoredConfiguration};
 use time::OffsetDateTime;
-use url::Url;
 use uuid::Uuid;
-
-/// The table that the ciphertexts are bound to.
-const TABLE: &str = "config.erp_configurations";
 
 /// How calls are made.
 #[derive(Debug, Clone, Copy)]
@@ -46,57 +41,31 @@ impl Versioned for Target {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: Uuid,
-    base_url: String,
-    api_key_enc: Vec<u8>,
-    api_secret_enc: Vec<u8>,
-    sync_scope: sqlx::types::Json<Scope>,
-    adopted_at: Option<OffsetDateTime>,
-    version: i64,
-}
-
 impl Target {
-    /// Reads the configuration; none when there is none.
+    /// Of a configuration.
     ///
     /// # Errors
-    /// The database can't be read; key or secret can't be decrypted; the base URL may not be called.
-    pub async fn load(
-        pool: &PgPool,
+    /// Key or secret can't be decrypted; the base URL may not be called.
+    pub fn of(
+        stored: &StoredConfiguration,
         keyring: &Keyring,
         settings: CallSettings,
         gate: &SharedGate,
-    ) -> anyhow::Result<Option<Self>> {
-        let row: Option<Row> = sqlx::query_as(
-            "SELECT id, base_url, api_key_enc, api_secret_enc, sync_scope, adopted_at, version FROM config.for_sync_worker",
-        )
-        .fetch_optional(pool)
-        .await?;
-        let Some(row) = row else { return Ok(None) };
-        let open = |column, ciphertext: &[u8]| {
-            keyring
-                .decrypt(&Place { table: TABLE, row: row.id, column }, ciphertext)
-                .map_err(|error| anyhow::anyhow!("{column} of the configuration: {error}"))
-        };
+    ) -> anyhow::Result<Self> {
         let options = Options {
             timeout: settings.timeout,
             allow_private: settings.allow_private,
             in_flight: settings.in_flight,
-            ..Options::new(
-                Url::parse(&row.base_url)?,
-                open("api_key_enc", &row.api_key_enc)?,
-                open("api_secret_enc", &row.api_secret_enc)?,
-            )
+            ..stored.options(keyring)?
         };
-        let client = Client::with(options, gate.of_version(row.version), Some(Arc::new(CallMetrics)))?;
-        Ok(Some(Self {
-            version: row.version,
+        let client = Client::with(options, gate.of_version(stored.version()), Some(Arc::new(CallMetrics)))?;
+        Ok(Self {
+            version: stored.version(),
             client,
-            scope: row.sync_scope.0,
-            adopted_at: row.adopted_at,
+            scope: stored.scope(),
+            adopted_at: stored.adopted_at(),
             honours_keys: AtomicBool::new(false),
-        }))
+        })
     }
 
     /// How it is called, also by inbound, which only reads.

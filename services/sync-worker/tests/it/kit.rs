@@ -1,12 +1,16 @@
 //! A worker's surroundings: database, broker, sandbox, configuration; and what the tests ask of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{EntityType, SourceSystem, SyncId, stripe_uuid};
+use flasherp::{GateSettings, SharedGate};
 use secrecy::SecretString;
 use secrets::{Keyring, Place};
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use syncs::StoredConfiguration;
+use syncs::preview::Previews;
 use testkit::sandbox::Sandbox;
 use testkit::{Scratch, Service, ServiceOptions, TestBroker, TestDatabase, eventually};
 use time::OffsetDateTime;
@@ -109,6 +113,48 @@ impl World {
     /// A running worker.
     pub(crate) async fn worker(&self) -> Service {
         Service::start(self.worker_options("worker")).await.expect("the worker starts")
+    }
+
+    /// The database goes back to a backup of it. Nobody may be at work on it.
+    pub(crate) async fn restore(&mut self, backup: TestDatabase) {
+        self.pool.close().await;
+        self.database = backup;
+        self.pool = PgPool::connect(&self.database.admin_url()).await.expect("the superuser gets in");
+    }
+
+    /// A copy of the database as it is now. Nobody may be at work on it.
+    pub(crate) async fn backup(&mut self) -> TestDatabase {
+        self.pool.close().await;
+        let copy = self.database.copy().await;
+        self.pool = PgPool::connect(&self.database.admin_url()).await.expect("the superuser gets in");
+        copy
+    }
+
+    /// Runs `erpctl`, which must succeed; what it printed.
+    pub(crate) fn erpctl(&self, args: &[&str]) -> String {
+        let output = std::process::Command::new(testkit::binary("erpctl"))
+            .args(args)
+            .env_clear()
+            .env("DATABASE_URL", self.database.url_for("erp_owner"))
+            .env("ERP_ENCRYPTION_KEYS", KEYS)
+            .env("ERP_ALLOW_PRIVATE_BASE_URL", "true")
+            .env("FLASHERP_SETTLE_SECS", "2")
+            .output()
+            .expect("erpctl runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "erpctl {args:?}: {told}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// Previews as config-api makes them.
+    pub(crate) async fn previews(&self) -> Previews {
+        let pool = self.database.pool("erp_config_api").await;
+        let stored = StoredConfiguration::load(&self.pool).await.expect("readable").expect("a configuration");
+        let options = stored.options(&Keyring::parse(KEYS).expect("a keyring")).expect("usable");
+        let gate = SharedGate::start(pool.clone(), GateSettings::default(), Arc::new(|_| {}));
+        let options = flasherp::Options { allow_private: true, ..options };
+        let client = flasherp::Client::with(options, gate.of_version(stored.version()), None).expect("a client");
+        Previews { pool, client, scope: stored.scope(), adopted_at: stored.adopted_at() }
     }
 
     /// Stores events as ingress does, without a hint.

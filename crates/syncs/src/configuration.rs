@@ -1,0 +1,99 @@
+//! The configuration row as callers of FlashERP need it, and its secrets opened.
+
+use domain::EntityType;
+use flasherp::Options;
+use secrecy::SecretString;
+use secrets::{DecryptError, Keyring, Place};
+use sqlx::PgPool;
+use sqlx::types::Json;
+use time::OffsetDateTime;
+use url::Url;
+use uuid::Uuid;
+
+use crate::Scope;
+
+/// The table that the ciphertexts are bound to.
+const TABLE: &str = "config.erp_configurations";
+
+/// The row as it is stored.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct StoredConfiguration {
+    id: Uuid,
+    base_url: String,
+    api_key_enc: Vec<u8>,
+    api_secret_enc: Vec<u8>,
+    sync_scope: Json<Scope>,
+    adopted_at: Option<OffsetDateTime>,
+    version: i64,
+}
+
+/// Why a stored configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigurationError {
+    /// A ciphertext of another keyring, or of another place.
+    #[error("{column} of the configuration can't be decrypted; is ERP_ENCRYPTION_KEYS what it was encrypted with?")]
+    Secret {
+        /// Which.
+        column: &'static str,
+        /// Why.
+        source: DecryptError,
+    },
+    /// The base URL is none.
+    #[error("the configured base URL is not a URL")]
+    BaseUrl(#[from] url::ParseError),
+}
+
+impl StoredConfiguration {
+    /// Reads the row; none when there is no configuration.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn load(pool: &PgPool) -> Result<Option<Self>, sqlx::Error> {
+        sqlx::query_as(
+            "SELECT id, base_url, api_key_enc, api_secret_enc, sync_scope, adopted_at, version FROM config.for_sync_worker",
+        )
+        .fetch_optional(pool)
+        .await
+    }
+
+    /// Raised by every change.
+    #[must_use]
+    pub const fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// Which types are kept in step.
+    #[must_use]
+    pub const fn scope(&self) -> Scope {
+        self.sync_scope.0
+    }
+
+    /// Whether records of this type are sent for their own sake.
+    #[must_use]
+    pub const fn holds(&self, kind: EntityType) -> bool {
+        self.sync_scope.0.holds(kind)
+    }
+
+    /// What was born before this may be in FlashERP already.
+    #[must_use]
+    pub const fn adopted_at(&self) -> Option<OffsetDateTime> {
+        self.adopted_at
+    }
+
+    /// How FlashERP is called, by the client's defaults.
+    ///
+    /// # Errors
+    /// [`ConfigurationError`].
+    pub fn options(&self, keyring: &Keyring) -> Result<Options, ConfigurationError> {
+        let open = |column, ciphertext: &[u8]| -> Result<SecretString, ConfigurationError> {
+            keyring
+                .decrypt(&Place { table: TABLE, row: self.id, column }, ciphertext)
+                .map_err(|source| ConfigurationError::Secret { column, source })
+        };
+        Ok(Options::new(
+            Url::parse(&self.base_url)?,
+            open("api_key_enc", &self.api_key_enc)?,
+            open("api_secret_enc", &self.api_secret_enc)?,
+        ))
+    }
+}
