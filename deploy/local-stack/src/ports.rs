@@ -54,13 +54,15 @@ pub enum Seat {
     SyncWorkerManagement,
     /// The management port of `config-api`.
     ConfigApiManagement,
+    /// The management port of `scheduler`.
+    SchedulerManagement,
     /// The management port of the sandbox.
     SandboxManagement,
 }
 
 impl Seat {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Gateway,
         Self::Postgres,
         Self::Nats,
@@ -69,6 +71,7 @@ impl Seat {
         Self::IngressManagement,
         Self::SyncWorkerManagement,
         Self::ConfigApiManagement,
+        Self::SchedulerManagement,
         Self::SandboxManagement,
     ];
 
@@ -83,6 +86,7 @@ impl Seat {
             Self::IngressManagement => 10,
             Self::SyncWorkerManagement => 11,
             Self::ConfigApiManagement => 12,
+            Self::SchedulerManagement => 13,
             Self::SandboxManagement => 16,
         }
     }
@@ -98,6 +102,7 @@ impl Seat {
             Self::IngressManagement => "ERP_PORT_INGRESS_MANAGEMENT",
             Self::SyncWorkerManagement => "ERP_PORT_SYNC_WORKER_MANAGEMENT",
             Self::ConfigApiManagement => "ERP_PORT_CONFIG_API_MANAGEMENT",
+            Self::SchedulerManagement => "ERP_PORT_SCHEDULER_MANAGEMENT",
             Self::SandboxManagement => "ERP_PORT_SANDBOX_MANAGEMENT",
         }
     }
@@ -113,6 +118,7 @@ impl Seat {
             Self::IngressManagement => "the management port of ingress",
             Self::SyncWorkerManagement => "the management port of sync-worker",
             Self::ConfigApiManagement => "the management port of config-api",
+            Self::SchedulerManagement => "the management port of scheduler",
             Self::SandboxManagement => "the management port of flasherp-sandbox",
         }
     }

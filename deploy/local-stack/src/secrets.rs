@@ -86,8 +86,11 @@ const SERVICE_SECRETS: [(&str, Make); 6] = [
     ("STRIPE_WEBHOOK_SECRET", || format!("whsec_{}", random_password())),
 ];
 
+/// What services get beside them where the sandbox plays Stripe: a real one would refuse it.
+const SANDBOX_SECRETS: [(&str, Make); 1] = [("STRIPE_API_KEY", || format!("sk_test_{}", random_password()))];
+
 fn wanted() -> impl Iterator<Item = (String, Make)> {
-    let services = SERVICE_SECRETS.iter().map(|(name, make)| ((*name).to_owned(), *make));
+    let services = SERVICE_SECRETS.iter().chain(&SANDBOX_SECRETS).map(|(name, make)| ((*name).to_owned(), *make));
     let broker = topology::users().map(|user| (nats_name(user), random_password as Make));
     services.chain(broker).chain([(POSTGRES_PASSWORD.to_owned(), random_password as Make)])
 }

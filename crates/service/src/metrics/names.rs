@@ -60,6 +60,10 @@ metrics! {
         EventsApplied = "erp_events_applied", Count;
         /// Parked events woken because what they waited for appeared, by `source`.
         EventsWoken = "erp_events_woken", Count;
+        /// Events that no webhook had brought and that were fetched, by `source`.
+        MissedEventsFound = "erp_missed_events_found", Count;
+        /// Events and records looked at in the search for missed ones, by `source`.
+        MissedEventsRead = "erp_missed_events_read", Count;
         /// Hints published, by `kind`.
         HintsPublished = "erp_hints_published", Count;
         /// Hints that could not be published and are left to the timers, by `kind` and `error_type`.
@@ -94,6 +98,10 @@ metrics! {
         FlashErpCalls = "erp_flasherp_calls", Count;
         /// Tries within a call after the first, by `operation`.
         FlashErpRetries = "erp_flasherp_retries", Count;
+        /// Calls of Stripe's API, by `operation` and `code` (ok, or one of the error codes).
+        StripeCalls = "erp_stripe_calls", Count;
+        /// Runs of jobs that ended, by `job` and `result` (succeeded, failed, abandoned).
+        JobRuns = "erp_job_runs", Count;
         /// Changes of the breaker, by `state`.
         CircuitChanged = "erp_circuit_changed", Count;
         /// Connections to the database made.
@@ -124,6 +132,10 @@ metrics! {
         ApplyLatency = "erp_apply_latency", Seconds;
         /// Time of one call to FlashERP, its tries included, by `operation`.
         FlashErpCall = "erp_flasherp_call_duration", Seconds;
+        /// Time of one call of Stripe's API, its tries included, by `operation`.
+        StripeCall = "erp_stripe_call_duration", Seconds;
+        /// Time of one run of a job, by `job`.
+        JobDuration = "erp_job_duration", Seconds;
         /// Time from a change in UpCoach to its being in FlashERP, by `entity_type`.
         ChangeToFlashErp = "erp_change_to_flasherp", Seconds;
         /// Time from a webhook's arrival to its record being in FlashERP, by `entity_type`.
@@ -160,6 +172,8 @@ metrics! {
         EventsWaiting = "erp_events_waiting", Count;
         /// Events parked, by `source`.
         EventsParked = "erp_events_parked", Count;
+        /// How far behind the present the search for missed events is, by `source`. It grows while no run succeeds.
+        MissedEventsBehind = "erp_missed_events_behind", Seconds;
         /// Facts waiting in the outbox.
         OutboxDepth = "erp_outbox_depth", Count;
         /// 1 while connected to the broker, else 0.

@@ -5,12 +5,12 @@
 
 use super::setting::{Kind, Setting};
 use crate::Binary;
-use crate::Binary::{ConfigApi, Erpctl, Ingress, Sandbox, Stack, SyncWorker};
+use crate::Binary::{ConfigApi, Erpctl, Ingress, Sandbox, Scheduler, Stack, SyncWorker};
 
 /// The long-running services that stand on the database.
-const SERVICES: &[Binary] = &[ConfigApi, Ingress, SyncWorker];
+const SERVICES: &[Binary] = &[ConfigApi, Ingress, Scheduler, SyncWorker];
 /// Everything with a management port.
-const SERVERS: &[Binary] = &[ConfigApi, Ingress, SyncWorker, Sandbox];
+const SERVERS: &[Binary] = &[ConfigApi, Ingress, Scheduler, SyncWorker, Sandbox];
 
 const fn text() -> Setting {
     Setting::of(Kind::Text)
@@ -50,7 +50,7 @@ macro_rules! settings {
 settings! {
     // Where things are
     /// PostgreSQL, under the service's own role; for `erpctl` under the owner's.
-    DATABASE_URL = url().like("postgres://role:password@host:5432/erp").secret().required().read_by(&[ConfigApi, Ingress, SyncWorker, Erpctl]);
+    DATABASE_URL = url().like("postgres://role:password@host:5432/erp").secret().required().read_by(&[ConfigApi, Ingress, Scheduler, SyncWorker, Erpctl]);
     /// NATS, with the service's own user and password in it.
     NATS_URL = Setting::of(Kind::Urls).like("nats://user:password@host:4222").secret().required().read_by(SERVICES);
     /// Put before every subject and stream name, so that several systems can share one broker; ends with a dot.
@@ -96,21 +96,25 @@ settings! {
     /// Secrets of FlashERP's webhooks, accepted beside the configuration's; comma-separated while rotating. The first is the first configuration's.
     FLASHERP_WEBHOOK_SECRET = list().secret().read_by(&[ConfigApi, Ingress, Sandbox]);
     /// How long one call to FlashERP may take.
-    FLASHERP_TIMEOUT_SECS = seconds(1, 300).default("30").read_by(&[SyncWorker, Erpctl]);
+    FLASHERP_TIMEOUT_SECS = seconds(1, 300).default("30").read_by(&[Scheduler, SyncWorker, Erpctl]);
     /// How long after a call of unknown outcome FlashERP may still act on it.
     FLASHERP_SETTLE_SECS = seconds(0, 86_400).default("90").read_by(&[SyncWorker, Erpctl]);
     /// Requests to FlashERP a second, all workers together; 0 for no limit.
-    FLASHERP_MAX_RPS = integer(0, 1_000_000).unit("requests a second").default("0").read_by(&[SyncWorker, Erpctl]);
+    FLASHERP_MAX_RPS = integer(0, 1_000_000).unit("requests a second").default("0").read_by(&[Scheduler, SyncWorker, Erpctl]);
     /// Failures in a row, of two records at least, after which the breaker opens.
-    CIRCUIT_FAILURES = integer(1, 1000).unit("failures").default("5").read_by(&[SyncWorker, Erpctl]);
+    CIRCUIT_FAILURES = integer(1, 1000).unit("failures").default("5").read_by(&[Scheduler, SyncWorker, Erpctl]);
     /// How long the breaker stays open before one record is tried.
-    CIRCUIT_RESET_SECS = seconds(1, 86_400).default("60").read_by(&[SyncWorker, Erpctl]);
-    /// Lets the base URL be http and lead to private addresses. For development.
-    ERP_ALLOW_PRIVATE_BASE_URL = flag().default("false").read_by(&[ConfigApi, SyncWorker, Erpctl]);
+    CIRCUIT_RESET_SECS = seconds(1, 86_400).default("60").read_by(&[Scheduler, SyncWorker, Erpctl]);
+    /// Lets FlashERP's base URL, and Stripe's, be http and lead to private addresses. For development.
+    ERP_ALLOW_PRIVATE_BASE_URL = flag().default("false").read_by(&[ConfigApi, Scheduler, SyncWorker, Erpctl]);
 
     // Stripe
     /// Secrets of Stripe's webhooks, comma-separated while rotating. Without one they are answered 503.
     STRIPE_WEBHOOK_SECRET = list().secret().read_by(&[Ingress, Sandbox]);
+    /// Key of Stripe's API (a restricted one that may read events is enough). Without it events that no webhook told of are not fetched. The sandbox's Stripe lets in whoever sends it.
+    STRIPE_API_KEY = text().secret().read_by(&[Scheduler, Sandbox]);
+    /// Stripe's API, without `/v1`.
+    STRIPE_BASE_URL = url().default("https://api.stripe.com").read_by(&[Scheduler]);
     /// The plan of Stripe prices that say it neither by lookup key nor by `metadata.plan`: `price_123=pro,price_456=team`.
     STRIPE_PRICE_PLANS = list().read_by(&[SyncWorker]);
     /// Production: events of Stripe's test mode (`livemode: false`) are kept and not applied.
@@ -123,6 +127,16 @@ settings! {
     WEBHOOK_RATE_LIMIT_FLASHERP = integer(0, 10_000_000).unit("requests a minute").default("100").read_by(&[Ingress]);
     /// Proxies whose `X-Forwarded-For` is believed.
     TRUSTED_PROXIES = Setting::of(Kind::Networks).read_by(&[Ingress]);
+
+    // Jobs
+    /// How long a run of a job is a scheduler's before another one may take it for dead; it is renewed while the job runs.
+    JOB_LEASE_SECS = seconds(3, 3600).default("60").read_by(&[Scheduler]);
+    /// How far back the search for missed events reads again what it has read: what Stripe or FlashERP lists late, or by a clock that is off, is found within it.
+    MISSED_EVENTS_OVERLAP_SECS = seconds(0, 86_400).default("3600").read_by(&[Scheduler]);
+    /// Younger events and changes are left to their webhooks, which may be on their way.
+    MISSED_EVENTS_GRACE_SECS = seconds(0, 86_400).default("300").read_by(&[Scheduler]);
+    /// The bodies of applied and ignored webhook events, which hold personal data, are erased after so many days; 0 for never. Their ids stay.
+    WEBHOOK_BODY_RETENTION_DAYS = integer(0, 3650).unit("days").default("90").read_by(&[Scheduler]);
 
     // Syncing
     /// What a worker does, so that both can be scaled apart.
@@ -177,6 +191,8 @@ settings! {
     ERP_PORT_SYNC_WORKER_MANAGEMENT = integer(0, 65_535).read_by(&[Stack]);
     /// The local stack's management port of config-api.
     ERP_PORT_CONFIG_API_MANAGEMENT = integer(0, 65_535).read_by(&[Stack]);
+    /// The local stack's management port of scheduler.
+    ERP_PORT_SCHEDULER_MANAGEMENT = integer(0, 65_535).read_by(&[Stack]);
     /// The local stack's management port of the sandbox.
     ERP_PORT_SANDBOX_MANAGEMENT = integer(0, 65_535).read_by(&[Stack]);
     /// Where the local stack finds the services' programs, if not beside its own.
@@ -189,10 +205,6 @@ settings! {
     NATS_SERVER = path().read_by(&[Stack]);
 
     // Known, and read by nothing yet: an environment that sets them is no mistake
-    /// Key of Stripe's API. So far only the sandbox's Stripe asks for it; without it that answers 401.
-    STRIPE_API_KEY = text().secret().read_by(&[Sandbox]);
-    /// Stripe's API.
-    STRIPE_BASE_URL = url().default("https://api.stripe.com");
     /// `tables`: UpCoach's data lives in tables of ours. `views`: in views over a real UpCoach's tables.
     UPCOACH_MODE = Setting::of(Kind::Choice(&["tables", "views"])).default("tables");
     /// Key of the bearer tokens (HS256, 32 bytes or more).

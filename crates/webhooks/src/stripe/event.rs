@@ -76,35 +76,66 @@ pub struct Unusable {
 /// [`Unusable`] when it is no event of Stripe's, or one of a type that is applied whose object lacks something or has it in a wrong form.
 pub fn parse(body: &[u8]) -> Result<StripeEvent, Unusable> {
     let raw: RawEvent<'_> = serde_json::from_slice(body).map_err(|error| unusable("event", &error))?;
-    match raw.event_type.as_str() {
-        "customer.created" | "customer.updated" | "customer.deleted" => raw.with("customer").map(StripeEvent::Customer),
-        "payment_intent.succeeded" | "payment_intent.payment_failed" | "payment_intent.canceled" => {
-            raw.with("payment_intent").map(StripeEvent::PaymentIntent)
-        }
-        "charge.succeeded" | "charge.updated" | "charge.failed" | "charge.refunded" => {
-            raw.with("charge").map(StripeEvent::Charge)
-        }
-        "invoice.finalized"
-        | "invoice.paid"
-        | "invoice.payment_succeeded"
-        | "invoice.payment_failed"
-        | "invoice.voided"
-        | "invoice.marked_uncollectible" => raw.with("invoice").map(StripeEvent::Invoice),
-        "invoice_payment.paid" => raw.with("invoice_payment").map(StripeEvent::InvoicePayment),
-        "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
-            raw.with("refund").map(StripeEvent::Refund)
-        }
-        "charge.dispute.created"
-        | "charge.dispute.closed"
-        | "charge.dispute.funds_withdrawn"
-        | "charge.dispute.funds_reinstated" => raw.with("dispute").map(StripeEvent::Dispute),
-        "customer.subscription.created"
-        | "customer.subscription.updated"
-        | "customer.subscription.deleted"
-        | "customer.subscription.trial_will_end"
-        | "customer.subscription.paused"
-        | "customer.subscription.resumed" => raw.with("subscription").map(StripeEvent::Subscription),
-        _ => Ok(StripeEvent::Other { event_type: raw.event_type }),
+    match What::of(&raw.event_type) {
+        Some(What::Customer) => raw.with("customer").map(StripeEvent::Customer),
+        Some(What::PaymentIntent) => raw.with("payment_intent").map(StripeEvent::PaymentIntent),
+        Some(What::Charge) => raw.with("charge").map(StripeEvent::Charge),
+        Some(What::Invoice) => raw.with("invoice").map(StripeEvent::Invoice),
+        Some(What::InvoicePayment) => raw.with("invoice_payment").map(StripeEvent::InvoicePayment),
+        Some(What::Refund) => raw.with("refund").map(StripeEvent::Refund),
+        Some(What::Dispute) => raw.with("dispute").map(StripeEvent::Dispute),
+        Some(What::Subscription) => raw.with("subscription").map(StripeEvent::Subscription),
+        None => Ok(StripeEvent::Other { event_type: raw.event_type }),
+    }
+}
+
+/// Whether something is done for events of this type. Of all others only a webhook's word is kept: missed ones are not fetched.
+#[must_use]
+pub fn is_read(event_type: &str) -> bool {
+    What::of(event_type).is_some()
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Customer,
+    PaymentIntent,
+    Charge,
+    Invoice,
+    InvoicePayment,
+    Refund,
+    Dispute,
+    Subscription,
+}
+
+impl What {
+    fn of(event_type: &str) -> Option<Self> {
+        Some(match event_type {
+            "customer.created" | "customer.updated" | "customer.deleted" => Self::Customer,
+            "payment_intent.succeeded" | "payment_intent.payment_failed" | "payment_intent.canceled" => {
+                Self::PaymentIntent
+            }
+            "charge.succeeded" | "charge.updated" | "charge.failed" | "charge.refunded" => Self::Charge,
+            "invoice.finalized"
+            | "invoice.paid"
+            | "invoice.payment_succeeded"
+            | "invoice.payment_failed"
+            | "invoice.voided"
+            | "invoice.marked_uncollectible" => Self::Invoice,
+            "invoice_payment.paid" => Self::InvoicePayment,
+            "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => Self::Refund,
+            "charge.dispute.created"
+            | "charge.dispute.closed"
+            | "charge.dispute.funds_withdrawn"
+            | "charge.dispute.funds_reinstated" => Self::Dispute,
+            "customer.subscription.created"
+            | "customer.subscription.updated"
+            | "customer.subscription.deleted"
+            | "customer.subscription.trial_will_end"
+            | "customer.subscription.paused"
+            | "customer.subscription.resumed" => Self::Subscription,
+            _ => return None,
+        })
     }
 }
 

@@ -20,7 +20,7 @@ pub use balance_transaction::BalanceTransaction;
 pub use charge::{Charge, ChargeStatus, PaymentMethodDetails};
 pub use customer::Customer;
 pub use dispute::{Dispute, DisputeStatus};
-pub use event::{Event, StripeEvent, Unusable, parse};
+pub use event::{Event, StripeEvent, Unusable, is_read, parse};
 pub use expandable::{Expandable, Identified};
 pub use ids::{
     BalanceTransactionId, ChargeId, CustomerId, DisputeId, EventId, InvoiceId, PaymentIntentId, RefundId,

@@ -17,11 +17,12 @@ struct Row {
 
 const SANDBOX: &str = "flasherp-sandbox";
 
-const ROWS: [Row; 4] = [
+const ROWS: [Row; 5] = [
     Row { name: SANDBOX, role: None, http: Some(Seat::Sandbox), management: Seat::SandboxManagement },
     // It writes the configuration that the others read.
     Row { name: "config-api", role: Some("erp_config_api"), http: None, management: Seat::ConfigApiManagement },
     Row { name: "sync-worker", role: Some("erp_sync_worker"), http: None, management: Seat::SyncWorkerManagement },
+    Row { name: "scheduler", role: Some("erp_scheduler"), http: None, management: Seat::SchedulerManagement },
     // Last: once webhooks are taken, everything behind is there.
     Row { name: "ingress", role: Some("erp_ingress"), http: Some(Seat::Gateway), management: Seat::IngressManagement },
 ];
@@ -72,6 +73,8 @@ fn defaults(settings: &StackSettings) -> Vec<(String, String)> {
             ("FLASHERP_API_KEY", settings.secret("SANDBOX_API_KEY").to_owned()),
             ("FLASHERP_API_SECRET", settings.secret("SANDBOX_API_SECRET").to_owned()),
             ("ERP_ALLOW_PRIVATE_BASE_URL", "true".to_owned()),
+            ("STRIPE_API_KEY", settings.secret("STRIPE_API_KEY").to_owned()),
+            ("STRIPE_BASE_URL", format!("http://{}/stripe", settings.ports.address(Seat::Sandbox))),
         ]);
     }
     env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
@@ -90,12 +93,14 @@ pub(super) fn env(settings: &StackSettings) -> Vec<(String, String)> {
     if settings.other_flasherp().is_none() {
         env.push(("SANDBOX_URL", http(Seat::Sandbox)));
         env.push(("SANDBOX_MANAGEMENT_URL", http(Seat::SandboxManagement)));
+        env.push(("STRIPE_API_KEY", settings.secret("STRIPE_API_KEY").to_owned()));
     }
     // Not FLASHERP_BASE_URL: in the environment of the next start it would say that there is to be no sandbox.
     env.extend([
         ("INGRESS_MANAGEMENT_URL", http(Seat::IngressManagement)),
         ("SYNC_WORKER_MANAGEMENT_URL", http(Seat::SyncWorkerManagement)),
         ("CONFIG_API_MANAGEMENT_URL", http(Seat::ConfigApiManagement)),
+        ("SCHEDULER_MANAGEMENT_URL", http(Seat::SchedulerManagement)),
     ]);
     env.extend(settings.secrets.for_services().map(|(name, _)| (name, settings.secret(name).to_owned())));
     env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()

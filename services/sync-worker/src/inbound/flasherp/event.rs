@@ -5,9 +5,7 @@ use domain::{EntityType, FlashErpId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
-
-/// What an id of a record starts with that we fetched ourselves: `pull:<type>:<id>:<updatedAt>`.
-pub(crate) const PULL: &str = "pull:";
+use webhooks::flasherp::PULL;
 
 /// An event.
 #[derive(Debug)]

@@ -6,15 +6,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use domain::mapping::{Field, Record, body};
-use domain::upcoach::InvoiceStatus;
-use domain::{EntityType, FlashErpId, RequestId, instant};
+use domain::mapping::Record;
+use domain::{EntityType, FlashErpId, RequestId};
 use flasherp::{Call, Client};
 use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
+use webhooks::flasherp::{PULL, pulled};
 
-use super::event::PULL;
 use crate::inbound::batch::{self, Which};
 use crate::inbound::settlement::{self, Settlement};
 
@@ -66,9 +65,10 @@ async fn store(
     record: Option<&Record>,
 ) -> Result<Option<Uuid>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    let stored = match record {
-        Some(record) => {
-            let (id, event) = event(kind, record);
+    // Gone from FlashERP: reconciliation tells.
+    let stored = match record.and_then(|record| pulled(kind, record, OffsetDateTime::now_utc())) {
+        Some(event) => {
+            let id = Uuid::now_v7();
             let new: bool = sqlx::query_scalar(
                 "SELECT NOT duplicate FROM ingress.store(ARRAY['flasherp']::ingress.source[], ARRAY[$1], ARRAY[$2], ARRAY[$3],
                     ARRAY[$4], ARRAY[$5], ARRAY[NULL]::text[], ARRAY[NULL]::text[], ARRAY[NULL]::uuid[], ARRAY[NULL]::text[],
@@ -78,12 +78,11 @@ async fn store(
             .bind(&event.id)
             .bind(event.event_type)
             .bind(&event.body)
-            .bind(record.updated_at)
+            .bind(event.occurred_at)
             .fetch_one(&mut *transaction)
             .await?;
             new.then_some(id)
         }
-        // Gone from FlashERP: reconciliation tells.
         None => None,
     };
     let woken = batch::wake(&mut transaction, &[key.to_owned()]).await?;
@@ -99,36 +98,4 @@ async fn store(
     transaction.commit().await?;
     service::failpoint!("inbound.pull_after_commit");
     Ok(stored)
-}
-
-/// A fetched record as an event.
-#[derive(Debug)]
-pub(crate) struct Pulled {
-    pub(crate) id: String,
-    pub(crate) event_type: &'static str,
-    pub(crate) body: Vec<u8>,
-}
-
-/// The event that a fetched record is stored as.
-pub(crate) fn event(kind: EntityType, record: &Record) -> (Uuid, Pulled) {
-    let event_type = match kind {
-        EntityType::Customer => "customer.updated",
-        // It stands for the event, too, that told of the payment and was overtaken by a later change.
-        _ if record.text(Field::Status) == Some(InvoiceStatus::Paid.as_str()) => "invoice.paid",
-        _ => "invoice.updated",
-    };
-    let id = format!("{PULL}{kind}:{}:{}", record.id, instant::text(record.updated_at));
-    let fields = String::from_utf8(body(&record.fields)).unwrap_or_else(|_| "{}".to_owned());
-    let (head, updated) = (instant::text(record.created_at), instant::text(record.updated_at));
-    let text = |text: &str| serde_json::Value::from(text).to_string();
-    let separator = if fields == "{}" { "" } else { "," };
-    let body = format!(
-        r#"{{"id":{},"type":"{event_type}","timestamp":"{}","data":{{"id":{},"createdAt":"{head}","updatedAt":"{updated}"{separator}{}"#,
-        text(&id),
-        instant::text(OffsetDateTime::now_utc()),
-        text(record.id.as_str()),
-        &fields[1..],
-    );
-    // The fields' own closing brace ends `data`; one more ends the event.
-    (Uuid::now_v7(), Pulled { id, event_type, body: (body + "}").into_bytes() })
 }

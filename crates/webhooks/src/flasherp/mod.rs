@@ -1,0 +1,5 @@
+//! FlashERP's events that we make ourselves, of records that we fetched.
+
+mod pulled;
+
+pub use pulled::{PULL, Pulled, pulled};

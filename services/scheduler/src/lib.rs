@@ -1,0 +1,152 @@
+//! The scheduler: runs jobs by the timetable in the database, each firing once however many replicas run, and keeps their history.
+//!
+//! * [`timetable`] fires what is due and takes back what a dead scheduler held; `runner` runs it under a lease;
+//! * [`jobs`] is the list of jobs; each has a module of its own (`pull`, `prune`).
+//!
+//! A scheduler that dies leaves a lease that ends; the job is then run again, and every job may be cut off at any point.
+
+pub mod config;
+pub mod jobs;
+mod prune;
+mod pull;
+pub mod run;
+mod runner;
+pub mod schedule;
+mod target;
+pub mod timetable;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use events::traffic::Party;
+use events::{CircuitChanged, ConfigChanged, Event};
+use flasherp::SharedGate;
+use messaging::{Broker, BrokerOptions, Heard, Namespace, Outbox, Relay};
+use service::config_watch::watch_config;
+use service::metrics::Counter;
+use service::{Context, database};
+use sqlx::PgPool;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+pub use config::Config;
+
+use jobs::Jobs;
+use prune::Prune;
+use pull::Pull;
+use runner::Runner;
+use target::Target;
+
+/// The facts of schema `scheduling`, stated by this service.
+const OUTBOX: Outbox = Outbox::new("scheduling", Party::Scheduler);
+/// The pause before the timetable is filled again when the database refused.
+const FILL_PAUSE: Duration = Duration::from_secs(1);
+
+/// Runs the scheduler until it is told to stop; runs in hand are given back.
+///
+/// # Errors
+/// The settings can't be used. Database and broker may be away; they are waited for.
+pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
+    let stop = context.shutdown.clone();
+    let schema = migrations::schema_version();
+    let connection = database::connect(&context, schema)?;
+    let pool = connection.get_postgres_connection_pool().clone();
+    let broker = Broker::connect(BrokerOptions {
+        url: context.common.nats_url.clone().context("NATS_URL is needed")?,
+        party: Party::Scheduler,
+        namespace: context.common.nats_subject_prefix.parse::<Namespace>()?,
+    })
+    .await?;
+    let state = broker.state();
+    context.health.warning("broker", move || {
+        let connected = state.borrow().connected;
+        async move { if connected { Ok(()) } else { Err("no connection; jobs run without".to_owned()) } }
+    });
+    context.listening(None)?;
+    if !database::wait_for_schema(&pool, schema, &stop).await || !fill_timetable(&pool, &stop).await {
+        return Ok(());
+    }
+
+    let stated = Arc::new(Notify::new());
+    let relay = Relay::new(OUTBOX, pool.clone(), broker.clone(), Arc::clone(&stated));
+    // The relay goes last, so that the facts of what is finished at the end are still told.
+    let relay_stop = CancellationToken::new();
+    let relaying = tokio::spawn(relay.run(relay_stop.clone()));
+
+    let gate = SharedGate::start(pool.clone(), config.gate, Arc::new(circuit_changed));
+    let hurry = Arc::new(Notify::new());
+    let (target, watching) = {
+        let (calls, keyring, rows) = (config.calls, Arc::new(config.keyring), pool.clone());
+        let load = move || {
+            let (keyring, rows, gate) = (Arc::clone(&keyring), rows.clone(), gate.clone());
+            async move { Target::load(&rows, &keyring, calls, &gate).await }
+        };
+        watch_config(load, Arc::clone(&hurry), stop.clone())
+    };
+    let pull = Pull {
+        pool: pool.clone(),
+        hints: broker.hints().clone(),
+        stripe: config.stripe,
+        target,
+        flasherp_disabled: config.disabled_by_environment,
+        settings: config.pull,
+    };
+    let runner = Runner {
+        pool: pool.clone(),
+        jobs: Arc::new(Jobs { pull, prune: Prune { body_retention: config.body_retention } }),
+        outbox: OUTBOX,
+        lease: config.lease,
+        stated,
+        stop: stop.clone(),
+    };
+    let running = [
+        watching,
+        tokio::spawn(hear_config_changes(broker.clone(), hurry, stop.clone())),
+        tokio::spawn(pull::watch_behind(pool, stop.clone())),
+        tokio::spawn(runner.run()),
+    ];
+    context.started();
+
+    stop.cancelled().await;
+    for task in running {
+        // A panic was logged by its hook; the others still have to end.
+        let _panicked = task.await;
+    }
+    relay_stop.cancel();
+    let _panicked = relaying.await;
+    broker.close().await;
+    Ok(())
+}
+
+/// Tries until every job is in the timetable; false when it was told to stop before.
+async fn fill_timetable(pool: &PgPool, stop: &CancellationToken) -> bool {
+    loop {
+        match timetable::add_missing(pool).await {
+            Ok(()) => return true,
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "the timetable can't be filled yet; trying again")
+            }
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(FILL_PAUSE)).await.is_none() {
+            return false;
+        }
+    }
+}
+
+/// A job's call found FlashERP in trouble, or well again. The fact is in the outbox of schema `sync`, whose owner states it.
+fn circuit_changed(changed: &CircuitChanged) {
+    tracing::warn!(state = ?changed.state, cause = ?changed.cause, failures = changed.failures, "the gate to FlashERP changed");
+    let state = match changed.state {
+        events::CircuitState::Closed => "closed",
+        events::CircuitState::Open => "open",
+        events::CircuitState::HalfOpen => "half_open",
+    };
+    Counter::CircuitChanged.increment(&[("state", state)]);
+}
+
+/// `config.changed` only hurries what every second finds out anyway.
+async fn hear_config_changes(broker: Broker, hurry: Arc<Notify>, stop: CancellationToken) {
+    let on_heard = |_: Heard<Event<ConfigChanged>>| hurry.notify_one();
+    messaging::fanout::run(broker, on_heard, stop).await;
+}

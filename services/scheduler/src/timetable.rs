@@ -1,0 +1,178 @@
+//! The timetable in the database: which jobs there are, which is due, who has it in hand.
+//!
+//! Firing is a compare-and-set on `next_run_at` and the run's row, in one transaction: however many schedulers look at once, one fires. A job that
+//! was due several times while nothing ran is fired once. A run whose lease is over is abandoned, and its job due at once.
+
+use std::time::Duration;
+
+use events::JobTrigger;
+use sqlx::{FromRow, PgPool};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::jobs::Job;
+use crate::run::Run;
+use crate::schedule::{Schedule, ScheduleError};
+
+/// When a job whose schedule can't be read is looked at again.
+const UNREADABLE_PAUSE: time::Duration = time::Duration::hours(1);
+
+/// A run that was just fired.
+#[derive(Debug)]
+pub struct Fired {
+    /// The run.
+    pub run: Run,
+    /// Its schedule, or a schedule that was missed.
+    pub trigger: JobTrigger,
+    /// When it began.
+    pub started_at: OffsetDateTime,
+}
+
+#[derive(Debug, FromRow)]
+struct Due {
+    name: String,
+    cron: Option<String>,
+    interval_secs: Option<i32>,
+    time_zone: String,
+    next_run_at: OffsetDateTime,
+    now: OffsetDateTime,
+}
+
+/// Adds the jobs that are not in the timetable yet. What an admin has changed stays.
+///
+/// # Errors
+/// The database can't be reached.
+pub async fn add_missing(pool: &PgPool) -> anyhow::Result<()> {
+    let now: OffsetDateTime = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(pool).await?;
+    let mut first_runs = Vec::with_capacity(Job::ALL.len());
+    for job in Job::ALL {
+        first_runs.push(Schedule::parse(Some(job.default_cron()), None, "UTC")?.next_after(now)?);
+    }
+    sqlx::query(
+        "INSERT INTO scheduling.jobs (name, cron, next_run_at) SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])
+         ON CONFLICT (name) DO NOTHING",
+    )
+    .bind(Job::ALL.map(Job::name).as_slice())
+    .bind(Job::ALL.map(Job::default_cron).as_slice())
+    .bind(first_runs)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Fires the job that has been due longest, if one is due that is not in hand.
+///
+/// # Errors
+/// The database can't be reached; nothing was fired then.
+pub async fn fire(pool: &PgPool, lease: Duration) -> Result<Option<Fired>, sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    let due: Option<Due> = sqlx::query_as(
+        "SELECT j.name, j.cron, j.interval_secs, j.time_zone, j.next_run_at, clock_timestamp() AS now
+         FROM scheduling.jobs j
+         WHERE j.paused_at IS NULL AND j.next_run_at <= clock_timestamp() AND j.name = ANY ($1)
+            AND NOT EXISTS (SELECT FROM scheduling.job_runs r WHERE r.job_name = j.name AND r.status = 'running')
+         ORDER BY j.next_run_at LIMIT 1 FOR UPDATE SKIP LOCKED",
+    )
+    .bind(Job::ALL.map(Job::name).as_slice())
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let Some(due) = due else { return Ok(None) };
+    let Some(job) = Job::of(&due.name) else { return Ok(None) };
+    let planned = plan(&due);
+    let next = match &planned {
+        Ok((next, _)) => *next,
+        Err(error) => {
+            tracing::error!(job = job.name(), error = error.to_string(), "the schedule of a job can't be read");
+            due.now + UNREADABLE_PAUSE
+        }
+    };
+    // Compare and set; the row is locked besides.
+    sqlx::query("UPDATE scheduling.jobs SET next_run_at = $3 WHERE name = $1 AND next_run_at = $2")
+        .bind(&due.name)
+        .bind(due.next_run_at)
+        .bind(next)
+        .execute(&mut *transaction)
+        .await?;
+    let Ok((_, trigger)) = planned else {
+        transaction.commit().await?;
+        return Ok(None);
+    };
+    let owner = Uuid::new_v4();
+    let fired: Option<(Uuid, OffsetDateTime)> = sqlx::query_as(
+        "INSERT INTO scheduling.job_runs (job_name, scheduled_for, lease_owner, lease_until)
+         VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4))
+         ON CONFLICT (job_name, scheduled_for) DO NOTHING RETURNING id, started_at",
+    )
+    .bind(&due.name)
+    .bind(due.next_run_at)
+    .bind(owner)
+    .bind(lease.as_secs_f64())
+    .fetch_optional(&mut *transaction)
+    .await?;
+    service::failpoint!("scheduler.before_fire");
+    transaction.commit().await?;
+    service::failpoint!("scheduler.after_fire");
+    Ok(fired.map(|(id, started_at)| Fired { run: Run { id, job, owner, pool: pool.clone() }, trigger, started_at }))
+}
+
+/// When it runs next, and whether this run makes up for one that was missed: the time after the one that was due has passed as well.
+fn plan(due: &Due) -> Result<(OffsetDateTime, JobTrigger), ScheduleError> {
+    let schedule = Schedule::parse(due.cron.as_deref(), due.interval_secs, &due.time_zone)?;
+    let missed = schedule.next_after(due.next_run_at)? <= due.now;
+    let trigger = if missed { JobTrigger::MakeUp } else { JobTrigger::Schedule };
+    Ok((schedule.next_after(due.now)?, trigger))
+}
+
+/// Abandons the runs whose lease is over, and makes their jobs due at once. Returns how many.
+///
+/// # Errors
+/// The database can't be reached.
+pub async fn abandon_expired(pool: &PgPool) -> Result<u64, sqlx::Error> {
+    let names: Vec<String> = sqlx::query_scalar(
+        "WITH expired AS (
+            SELECT id FROM scheduling.job_runs WHERE status = 'running' AND lease_until < clock_timestamp()
+            ORDER BY id FOR UPDATE SKIP LOCKED
+         ), abandoned AS (
+            UPDATE scheduling.job_runs r SET status = 'abandoned', finished_at = clock_timestamp(), lease_owner = NULL,
+                lease_until = NULL, error = 'its scheduler died, or could not reach the database'
+            FROM expired WHERE r.id = expired.id RETURNING r.job_name
+         )
+         UPDATE scheduling.jobs j SET next_run_at = least(j.next_run_at, clock_timestamp())
+         FROM abandoned WHERE j.name = abandoned.job_name RETURNING j.name",
+    )
+    .fetch_all(pool)
+    .await?;
+    for name in &names {
+        count_abandoned(name);
+    }
+    Ok(names.len() as u64)
+}
+
+/// Gives a run back that was not finished, so that another scheduler has it at once.
+///
+/// # Errors
+/// The database can't be reached; the lease ends by itself.
+pub(crate) async fn give_back(run: &Run) -> Result<(), sqlx::Error> {
+    let given: u64 = sqlx::query(
+        "WITH given AS (
+            UPDATE scheduling.job_runs SET status = 'abandoned', finished_at = clock_timestamp(), lease_owner = NULL,
+                lease_until = NULL, error = 'its scheduler was told to stop'
+            WHERE id = $1 AND lease_owner = $2 AND status = 'running' RETURNING job_name
+         )
+         UPDATE scheduling.jobs j SET next_run_at = least(j.next_run_at, clock_timestamp())
+         FROM given WHERE j.name = given.job_name",
+    )
+    .bind(run.id)
+    .bind(run.owner)
+    .execute(&run.pool)
+    .await?
+    .rows_affected();
+    if given > 0 {
+        count_abandoned(run.job.name());
+    }
+    Ok(())
+}
+
+fn count_abandoned(job: &str) {
+    service::metrics::Counter::JobRuns.increment(&[("job", job), ("result", "abandoned")]);
+}
