@@ -292,6 +292,64 @@ CREATE FUNCTION sync.skip(p_sync_ids uuid[], p_reason text) RETURNS SETOF uuid
     RETURNING s.id
 $$;
 
+-- An import of records from a file (crates/import). Its row says how far it is: rows and progress are committed together, so that it can be
+-- gone on with after a crash.
+
+-- Begins an import, or goes on with the one of this key: a finished one within 24 h is answered as it ended. None if the key is another
+-- batch's.
+CREATE FUNCTION sync.import_begin(p_key text, p_types sync.entity_type[], p_filter jsonb, p_by text
+) RETURNS TABLE (id uuid, status sync.batch_status, resume_after jsonb, error text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+BEGIN
+    -- a key older than 24 h is free again, unless there is something left to go on with
+    UPDATE sync.batches b SET idempotency_key = NULL
+    WHERE b.idempotency_key = p_key AND b.created_at < clock_timestamp() - interval '24 hours'
+        AND b.status IN ('completed', 'cancelled');
+    INSERT INTO sync.batches (kind, status, entity_types, filter, idempotency_key, requested_by, started_at)
+    VALUES ('import', 'running', p_types, p_filter, p_key, p_by, clock_timestamp())
+    ON CONFLICT (idempotency_key) DO NOTHING
+    RETURNING batches.id INTO id;
+    IF id IS NULL THEN
+        UPDATE sync.batches b SET status = 'running', finished_at = NULL, error = NULL
+        WHERE b.idempotency_key = p_key AND b.kind = 'import' AND b.filter = p_filter AND b.status IN ('pending', 'failed');
+        RETURN QUERY SELECT b.id, b.status, b.resume_after, b.error FROM sync.batches b
+            WHERE b.idempotency_key = p_key AND b.kind = 'import' AND b.filter = p_filter;
+    ELSE
+        RETURN QUERY SELECT id, 'running'::sync.batch_status, NULL::jsonb, NULL::text;
+    END IF;
+END
+$$;
+
+-- Notes how far an import is, in the transaction that took the lines. Says no when it was cancelled, or when another run of the same import
+-- has come further: then nothing of this transaction may stay.
+CREATE FUNCTION sync.import_progress(p_id uuid, p_from bigint, p_resume jsonb, p_done bigint, p_failed bigint) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH moved AS (
+        UPDATE sync.batches
+        SET resume_after = p_resume, asked = asked + p_done + p_failed, done = done + p_done, failed = failed + p_failed
+        WHERE id = p_id AND kind = 'import' AND status = 'running' AND coalesce((resume_after ->> 'records')::bigint, 0) = p_from
+        RETURNING 1
+    )
+    SELECT EXISTS (SELECT FROM moved)
+$$;
+
+-- Ends an import: completed, or failed with what stopped it (its key goes on with it). Says whether it was still running.
+CREATE FUNCTION sync.import_end(p_id uuid, p_error text) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH ended AS (
+        UPDATE sync.batches
+        SET status = CASE WHEN p_error IS NULL THEN 'completed' ELSE 'failed' END::sync.batch_status, error = p_error,
+            total = CASE WHEN p_error IS NULL THEN done + failed END, finished_at = clock_timestamp()
+        WHERE id = p_id AND kind = 'import' AND status = 'running'
+        RETURNING 1
+    )
+    SELECT EXISTS (SELECT FROM ended)
+$$;
+
 -- The gate as its callers read it, with the clock that its times are by.
 CREATE VIEW sync.gate_for_callers AS
     SELECT version, clock_timestamp() AS now, state::text, failures, failed_records, health_failed, opened_at, retry_at,
@@ -423,5 +481,7 @@ GRANT SELECT ON sync.batches, sync.batch_items TO erp_config_api, erp_scheduler;
 GRANT EXECUTE ON FUNCTION sync.request(sync.entity_type, uuid[], sync.origin, boolean, uuid)
     TO erp_config_api, erp_scheduler, erp_reconciler;
 GRANT EXECUTE ON FUNCTION sync.retry(uuid[]), sync.skip(uuid[], text) TO erp_config_api;
+GRANT EXECUTE ON FUNCTION sync.import_begin(text, sync.entity_type[], jsonb, text),
+    sync.import_progress(uuid, bigint, jsonb, bigint, bigint), sync.import_end(uuid, text) TO erp_config_api;
 GRANT EXECUTE ON FUNCTION sync.gate_pause(text, text, text, uuid, bytea, text), sync.gate_resume(text, uuid, bytea, text)
     TO erp_config_api;

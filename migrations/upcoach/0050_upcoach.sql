@@ -170,6 +170,100 @@ ALTER TABLE upcoach.subscriptions ENABLE ALWAYS TRIGGER request_sync_update;
 ALTER TABLE upcoach.invoices ENABLE ALWAYS TRIGGER request_sync_insert;
 ALTER TABLE upcoach.invoices ENABLE ALWAYS TRIGGER request_sync_update;
 
+-- Takes rows over that UpCoach exported: each is inserted, or brings those of its fields up to date that it has. A row that Stripe's events
+-- feed is left to them. What would take a Stripe id from another row changes nothing. Says for each row, in the order given, what became of
+-- it: created, updated, unchanged, stripes, or taken (by which row, by which column).
+CREATE FUNCTION upcoach.import_batch(p_type sync.entity_type, p_rows jsonb
+) RETURNS TABLE (id uuid, outcome text, holder uuid, taken_column text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    v_table text;
+    -- beside id, created_at and updated_at
+    v_columns text[];
+    -- no two rows have the same
+    v_unique text[];
+    v_defaults jsonb;
+    v_taken text;
+BEGIN
+    SELECT kind.of, kind.columns, kind.unique_columns, kind.defaults INTO STRICT v_table, v_columns, v_unique, v_defaults
+    FROM (VALUES
+        ('customer'::sync.entity_type, 'users', ARRAY['email', 'name', 'stripe_customer_id'], ARRAY['stripe_customer_id'], '{}'::jsonb),
+        ('subscription', 'subscriptions',
+            ARRAY['user_id', 'stripe_subscription_id', 'stripe_customer_id', 'plan', 'status', 'billing_interval', 'amount', 'currency',
+                'trial_start', 'trial_end', 'current_period_start', 'current_period_end', 'canceled_at'],
+            ARRAY['stripe_subscription_id'], '{}'),
+        ('transaction', 'transactions',
+            ARRAY['user_id', 'subscription_id', 'stripe_transaction_id', 'type', 'status', 'amount', 'currency', 'payment_method',
+                'description', 'stripe_invoice_id', 'stripe_charge_id', 'stripe_refund_id', 'failure_reason', 'refunded_amount', 'fee',
+                'net'],
+            ARRAY['stripe_transaction_id', 'stripe_refund_id'], '{"refunded_amount": 0}'),
+        ('invoice', 'invoices',
+            ARRAY['user_id', 'subscription_id', 'transaction_id', 'stripe_invoice_id', 'status', 'amount', 'currency', 'due_date', 'paid_at'],
+            ARRAY['stripe_invoice_id'], '{}')
+    ) AS kind (type, of, columns, unique_columns, defaults)
+    WHERE kind.type = p_type;
+
+    -- In a statement of its own, so that the next one sees what others committed while this waited; in id order, as all do.
+    EXECUTE format(
+        'SELECT count(*) FROM (
+            SELECT FROM upcoach.%I u WHERE u.id IN (SELECT (g.row ->> ''id'')::uuid FROM jsonb_array_elements($1) AS g (row))
+            ORDER BY u.id FOR UPDATE) AS locked', v_table)
+    USING p_rows;
+
+    SELECT string_agg(format(
+            'SELECT g.id, u.id AS holder, %L AS taken_column FROM given g JOIN upcoach.%I u ON u.%I = g.row ->> %L AND u.id <> g.id',
+            name, v_table, name, name), ' UNION ALL ')
+        INTO v_taken FROM unnest(v_unique) AS name;
+    IF p_type = 'customer' THEN
+        v_taken := v_taken || ' UNION ALL SELECT g.id, l.user_id, ''stripe_customer_id'' FROM given g
+            JOIN upcoach.user_stripe_customers l ON l.stripe_customer_id = g.row ->> ''stripe_customer_id'' AND l.user_id <> g.id';
+    END IF;
+
+    RETURN QUERY EXECUTE format($statement$
+        WITH given AS MATERIALIZED (
+            SELECT (g.row ->> 'id')::uuid AS id, g.row, g.position FROM jsonb_array_elements($1) WITH ORDINALITY AS g (row, position)
+        ), taken AS MATERIALIZED (
+            SELECT DISTINCT ON (t.id) t.* FROM (%1$s) AS t ORDER BY t.id
+        ), free AS MATERIALIZED (
+            SELECT g.id, g.row FROM given g WHERE NOT EXISTS (SELECT FROM taken t WHERE t.id = g.id)
+        ), differing AS MATERIALIZED (
+            SELECT m.*, f.row ? 'updated_at' AS is_dated, u.stripe_facts <> '{}' AS is_stripes
+            FROM free f JOIN upcoach.%2$I u ON u.id = f.id, LATERAL jsonb_populate_record(u, f.row) AS m
+            WHERE (%3$s, u.created_at, u.updated_at) IS DISTINCT FROM (%4$s, m.created_at, m.updated_at)
+        ), updated AS (
+            UPDATE upcoach.%2$I u
+            SET (%5$s, created_at, updated_at) =
+                ROW (%4$s, m.created_at, CASE WHEN m.is_dated THEN m.updated_at ELSE clock_timestamp() END)
+            FROM differing m WHERE u.id = m.id AND NOT m.is_stripes
+            RETURNING u.id
+        ), created AS (
+            INSERT INTO upcoach.%2$I (id, %5$s, created_at, updated_at)
+            SELECT m.id, %4$s, coalesce(m.created_at, clock_timestamp()), coalesce(m.updated_at, clock_timestamp())
+            FROM free f, LATERAL jsonb_populate_record(NULL::upcoach.%2$I, $2 || f.row) AS m
+            WHERE NOT EXISTS (SELECT FROM upcoach.%2$I u WHERE u.id = f.id) ORDER BY m.id
+            RETURNING id
+        )
+        SELECT g.id,
+            CASE WHEN t.id IS NOT NULL THEN 'taken'
+                WHEN c.id IS NOT NULL THEN 'created'
+                WHEN u.id IS NOT NULL THEN 'updated'
+                WHEN d.id IS NOT NULL THEN 'stripes'
+                ELSE 'unchanged' END,
+            t.holder, t.taken_column
+        FROM given g LEFT JOIN taken t ON t.id = g.id LEFT JOIN created c ON c.id = g.id LEFT JOIN updated u ON u.id = g.id
+            LEFT JOIN differing d ON d.id = g.id
+        ORDER BY g.position
+        $statement$,
+        v_taken, v_table,
+        (SELECT string_agg(format('u.%I', name), ', ' ORDER BY place) FROM unnest(v_columns) WITH ORDINALITY AS c (name, place)),
+        (SELECT string_agg(format('m.%I', name), ', ' ORDER BY place) FROM unnest(v_columns) WITH ORDINALITY AS c (name, place)),
+        (SELECT string_agg(format('%I', name), ', ' ORDER BY place) FROM unnest(v_columns) WITH ORDINALITY AS c (name, place)))
+    USING p_rows, v_defaults;
+END
+$$;
+
 GRANT SELECT, INSERT, UPDATE, DELETE
     ON upcoach.users, upcoach.user_stripe_customers, upcoach.subscriptions, upcoach.transactions, upcoach.invoices,
         upcoach.cost_entries
@@ -179,3 +273,4 @@ GRANT SELECT
     ON upcoach.users, upcoach.user_stripe_customers, upcoach.subscriptions, upcoach.transactions, upcoach.invoices,
         upcoach.cost_entries
     TO erp_config_api, erp_scheduler, erp_reconciler;
+GRANT EXECUTE ON FUNCTION upcoach.import_batch(sync.entity_type, jsonb) TO erp_config_api;

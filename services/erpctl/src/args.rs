@@ -7,6 +7,8 @@ use domain::{BatchId, EntityType, ErrorCode};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::commands::import::ImportArgs;
+
 /// Operates the FlashERP integration. Connections and secrets come from environment variables, never from arguments, which
 /// other users of the machine can see.
 #[derive(Debug, Parser)]
@@ -64,6 +66,8 @@ pub(crate) enum Command {
     /// Full syncs and bulk actions, carried out by the workers. Needs DATABASE_URL, as erp_owner.
     #[command(subcommand)]
     Batch(Batch),
+    /// Imports users, subscriptions, transactions and invoices that UpCoach exported, from NDJSON or CSV (docs/import.md). Needs DATABASE_URL, as erp_config_api or erp_owner. Safe to run again.
+    Import(ImportArgs),
     /// Prints the table of environment variables, as in the README.
     Settings,
     /// Keys for the secrets in the database.

@@ -39,6 +39,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Adopt { types } => asynchronously(commands::adopt::run(types)),
         Command::Restored { note, by } => asynchronously(commands::restored::run(&by, note.as_deref())),
         Command::Batch(batch) => asynchronously(commands::batch::run(batch)),
+        Command::Import(args) => asynchronously(commands::import::run(args)),
         Command::Settings => commands::settings::run(),
         Command::Keys(Keys::Generate { id }) => commands::keys::generate(id),
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod adopt;
 pub(crate) mod batch;
+pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod migrate;
 pub(crate) mod nats_config;

@@ -2,6 +2,7 @@
 
 mod batch;
 mod erpctl;
+mod import;
 mod keys;
 mod migrate;
 mod nats_config;

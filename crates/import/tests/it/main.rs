@@ -1,0 +1,5 @@
+//! Imports into a real database.
+
+mod keys;
+mod kit;
+mod rows;
