@@ -77,7 +77,7 @@ async fn of_two_runs_of_one_import_at_once_one_gives_way() {
         Ok::<_, io::Error>(other.clone())
     });
     let source = stream::iter([Ok(Bytes::from(users(0..1000)))]).chain(between);
-    let ended = bench.import_stream(source, &keyed("k")).await;
+    let ended = Box::pin(bench.import_stream(source, &keyed("k"))).await;
     assert!(matches!(ended.result, Err(ImportError::NoLongerOurs)), "{:?}", ended.result);
     assert_eq!(bench.one::<i64>("SELECT count(*) FROM upcoach.users").await, 2500);
     assert_eq!(bench.one::<i64>("SELECT done FROM sync.batches").await, 2500);
