@@ -9,6 +9,9 @@ use sqlx::migrate::{Migration, Migrator};
 /// Creates the roles of design section 2, once per cluster, by a superuser. Idempotent. Passwords are set apart.
 pub const ROLES_SQL: &str = include_str!("../../deploy/roles.sql");
 
+/// Puts `upcoach` over a real UpCoach's own tables, by a superuser, after the migrations (`UPCOACH_MODE=views`). Idempotent.
+pub const UPCOACH_VIEWS_SQL: &str = include_str!("../../deploy/upcoach-views.sql");
+
 /// The Postgres roles that [`ROLES_SQL`] makes: the owner of all objects, then one per service.
 pub const ROLES: [&str; 6] =
     ["erp_owner", "erp_config_api", "erp_ingress", "erp_sync_worker", "erp_scheduler", "erp_reconciler"];

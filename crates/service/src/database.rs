@@ -6,8 +6,10 @@
 //! open for 30 s, so that a frozen process holds no locks for ever.
 
 mod schema;
+mod upcoach;
 
 pub use schema::{SchemaError, schema_version, wait_for_schema};
+pub use upcoach::{UpcoachError, check_upcoach, wait_for_upcoach};
 
 use std::str::FromStr as _;
 use std::time::Duration;

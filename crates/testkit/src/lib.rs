@@ -22,10 +22,12 @@ mod process;
 pub mod proxy;
 pub mod recorder;
 pub mod sandbox;
+mod upcoach;
 mod wait;
 
 pub use broker::{PrivateBroker, TestBroker};
 pub use database::{PrivateDatabase, TestDatabase};
 pub use local_stack::{Nats, Postgres, ProcessId, Scratch, Service, ServiceOptions};
 pub use process::{binary, service};
+pub use upcoach::Platform;
 pub use wait::{eventually, eventually_some};

@@ -4,3 +4,4 @@ mod audit_log;
 mod commands;
 mod grants;
 mod requests;
+mod views;

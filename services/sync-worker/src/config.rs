@@ -90,7 +90,11 @@ impl Config {
                 disabled_by_environment: env.opt_flag(&settings::FLASHERP_ENABLED) == Some(false),
             },
             apply_batch: i32::try_from(env.u32(&settings::SYNC_APPLY_BATCH)).unwrap_or(i32::MAX),
-            rules: Rules { plans: price_plans(env), production: env.flag(&settings::ERP_PRODUCTION) },
+            rules: Rules {
+                plans: price_plans(env),
+                production: env.flag(&settings::ERP_PRODUCTION),
+                upcoach: env.upcoach_mode(),
+            },
         }
     }
 }

@@ -53,7 +53,9 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
         async move { if connected { Ok(()) } else { Err("no connection; work goes on by timers".to_owned()) } }
     });
     context.listening(None)?;
-    if !database::wait_for_schema(&pool, schema, &stop).await {
+    if !database::wait_for_schema(&pool, schema, &stop).await
+        || !database::wait_for_upcoach(&pool, config.rules.upcoach, &stop).await
+    {
         return Ok(());
     }
 

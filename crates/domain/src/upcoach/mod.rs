@@ -2,6 +2,7 @@
 //! case, as stored; nothing is checked or changed until it is mapped.
 
 mod invoice;
+mod mode;
 mod report;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -10,6 +11,7 @@ mod transaction;
 mod user;
 
 pub use invoice::{Invoice, InvoiceOrigin, InvoiceStatus};
+pub use mode::UpcoachMode;
 pub use report::{FinancialReport, ReportPeriod};
 pub use subscription::{BillingInterval, Plan, Subscription, SubscriptionStatus};
 pub use transaction::{Transaction, TransactionStatus, TransactionType};

@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use domain::upcoach::UpcoachMode;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
@@ -238,6 +239,11 @@ impl Env {
             return String::new();
         };
         self.checked(setting, |text| words.contains(&text).then(|| text.to_owned())).unwrap_or_default()
+    }
+
+    /// `UPCOACH_MODE`.
+    pub fn upcoach_mode(&mut self) -> UpcoachMode {
+        self.choice(&table::UPCOACH_MODE).parse().unwrap_or_default()
     }
 
     /// Networks separated by commas, a bare address being a network of one; empty when unset.

@@ -120,6 +120,10 @@ settings! {
     /// Production: events of Stripe's test mode (`livemode: false`) are kept and not applied.
     ERP_PRODUCTION = flag().default("false").read_by(&[SyncWorker]);
 
+    // UpCoach
+    /// `tables`: UpCoach's data lives in tables of ours, fed by Stripe's events and imports. `views`: in a real UpCoach's own tables in the same database (docs/upcoach-views.md).
+    UPCOACH_MODE = Setting::of(Kind::Choice(&["tables", "views"])).default("tables").read_by(&[SyncWorker, Erpctl]);
+
     // Webhooks
     /// Stripe webhooks a minute, client and replica; 0 for no limit.
     WEBHOOK_RATE_LIMIT_STRIPE = integer(0, 10_000_000).unit("requests a minute").default("6000").read_by(&[Ingress]);
@@ -205,8 +209,6 @@ settings! {
     NATS_SERVER = path().read_by(&[Stack]);
 
     // Known, and read by nothing yet: an environment that sets them is no mistake
-    /// `tables`: UpCoach's data lives in tables of ours. `views`: in views over a real UpCoach's tables.
-    UPCOACH_MODE = Setting::of(Kind::Choice(&["tables", "views"])).default("tables");
     /// Key of the bearer tokens (HS256, 32 bytes or more).
     AUTH_JWT_SECRET = text().secret();
     /// Issuer that bearer tokens must name.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use domain::EntityType;
+use domain::upcoach::UpcoachMode;
 use futures::Stream;
 use import::{Format, ImportError, Options, Rejected};
 use service::Binary;
@@ -49,7 +50,12 @@ pub(crate) struct ImportArgs {
 }
 
 pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
-    let url = settings::read(Env::from_process(Binary::Erpctl), |env| env.secret(&settings::DATABASE_URL))?;
+    let (url, mode) = settings::read(Env::from_process(Binary::Erpctl), |env| {
+        (env.secret(&settings::DATABASE_URL), env.upcoach_mode())
+    })?;
+    if mode == UpcoachMode::Views {
+        return Err(Failure::Usage(ImportError::Views.to_string()));
+    }
     let options = options(&args)?;
     let mut rejects = args.rejects.as_deref().map(Rejects::open).transpose()?;
     let source =

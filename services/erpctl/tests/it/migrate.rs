@@ -120,3 +120,22 @@ async fn with_wait_it_waits_for_a_database_that_comes_later() {
     database.postgres.restart().await.expect("back");
     assert!(waiting.wait().expect("it ends").success());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_views_it_says_what_comes_next_and_what_does_not_fit() {
+    let database = TestDatabase::new().await;
+    let url = database.url_for("erp_owner");
+    let run = erpctl(&["migrate"], &[("DATABASE_URL", &url), ("UPCOACH_MODE", "views")]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(run.err.contains("now run deploy/upcoach-views.sql as a superuser"), "{}", run.err);
+
+    testkit::Platform::new(&database, domain::upcoach::UpcoachMode::Views).await;
+    let run = erpctl(&["migrate"], &[("DATABASE_URL", &url), ("UPCOACH_MODE", "views")]);
+    assert_eq!((run.code, run.err.contains("now run")), (0, false), "{}", run.err);
+    let run = erpctl(&["migrate"], &[("DATABASE_URL", &url)]);
+    assert_eq!(run.code, 1, "{}", run.err);
+    assert!(run.err.contains("set UPCOACH_MODE=views"), "{}", run.err);
+    let run = erpctl(&["import", "-", "--format", "csv"], &[("DATABASE_URL", &url), ("UPCOACH_MODE", "views")]);
+    assert_eq!(run.code, 2, "{}", run.err);
+    assert!(run.err.contains("change them in UpCoach"), "{}", run.err);
+}

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use ::flasherp::Client;
 use domain::EntityType;
+use domain::upcoach::UpcoachMode;
 use messaging::Hints;
 use service::metrics::{Counter, Histogram};
 use sqlx::{PgConnection, PgPool};
@@ -56,6 +57,16 @@ impl ApplyError {
                 | sqlx::Error::TypeNotFound { .. },
             ) => false,
             Self::Database(_) => true,
+        }
+    }
+}
+
+impl ApplyError {
+    /// Whether a row stayed locked for longer than we may wait for it.
+    fn is_lock_timeout(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => error.code().as_deref() == Some("55P03"),
+            Self::Raced | Self::Database(_) => false,
         }
     }
 }
@@ -223,6 +234,12 @@ impl Applier {
         } else {
             Settlement::failed(error.to_string())
         };
+        if settlement.status == EventStatus::Failed && error.is_lock_timeout() {
+            let reading = Reading::of(event);
+            if let Some(told) = reading.as_flasherp() {
+                flasherp::locked::report(&mut transaction, told).await?;
+            }
+        }
         let settled = [(event, settlement)];
         batch::finish(&mut transaction, &settled).await?;
         settlement::audit(&mut transaction, &settled).await?;
@@ -268,10 +285,19 @@ impl Applier {
         // A batch is of one sender: each locks its tables in an order of its own. The others stay due, and are claimed next.
         let source = claimed[0].source;
         claimed.retain(|event| event.source == source);
+        let mode = self.rules.upcoach;
+        if (mode, source) == (UpcoachMode::Views, Source::Flasherp) {
+            // Whoever writes UpCoach's own rows holds them for one event at most.
+            claimed.truncate(1);
+        }
         let readings: Vec<Reading> = claimed.iter().map(Reading::of).collect();
         let (outcomes, appeared) = match source {
+            Source::Stripe if mode == UpcoachMode::Views => {
+                let events: Vec<_> = readings.iter().filter_map(Reading::as_stripe).collect();
+                (store::ask(transaction, &events, &self.rules).await?, Vec::new())
+            }
             Source::Stripe => self.fold_stripe(transaction, &readings).await?,
-            Source::Flasherp => (fold_flasherp(transaction, &readings).await?, Vec::new()),
+            Source::Flasherp => (fold_flasherp(transaction, &readings, mode).await?, Vec::new()),
         };
         let mut outcomes = outcomes.into_iter();
         let settled: Vec<(&ClaimedEvent, Settlement)> = claimed
@@ -341,14 +367,18 @@ impl Applier {
 }
 
 /// What becomes of the readable ones.
-async fn fold_flasherp(connection: &mut PgConnection, readings: &[Reading]) -> Result<Vec<Outcome>, ApplyError> {
+async fn fold_flasherp(
+    connection: &mut PgConnection,
+    readings: &[Reading],
+    mode: UpcoachMode,
+) -> Result<Vec<Outcome>, ApplyError> {
     let events: Vec<_> = readings.iter().filter_map(Reading::as_flasherp).collect();
     if events.is_empty() {
         return Ok(Vec::new());
     }
-    let mut ledger = flasherp::store::load(connection, &events).await?;
+    let mut ledger = flasherp::store::load(connection, &events, mode).await?;
     let outcomes = flasherp::take::take_all(&mut ledger, &events);
-    flasherp::store::save(connection, &ledger).await?;
+    flasherp::store::save(connection, &ledger, mode).await?;
     Ok(outcomes)
 }
 

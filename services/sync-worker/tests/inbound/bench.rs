@@ -1,12 +1,13 @@
 //! A database of a test's own and two appliers on it, as if of two workers.
 
+use domain::upcoach::UpcoachMode;
 use events::traffic::Party;
 use messaging::{Broker, BrokerOptions};
 use secrecy::SecretString;
 use serde_json::Value;
 use sqlx::PgPool;
 use sync_worker::inbound::{Applier, Rules};
-use testkit::{TestBroker, TestDatabase};
+use testkit::{Platform, TestBroker, TestDatabase};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -14,6 +15,8 @@ use uuid::Uuid;
 pub(crate) struct Bench {
     pub(crate) database: TestDatabase,
     pub(crate) pool: PgPool,
+    /// UpCoach, as it writes its own records.
+    pub(crate) platform: Platform,
     appliers: [Applier; 2],
     rows: PgPool,
     broker: Broker,
@@ -22,7 +25,13 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) async fn new(batch: i32) -> Self {
+        Self::in_mode(batch, UpcoachMode::Tables).await
+    }
+
+    /// With UpCoach's records where this mode has them.
+    pub(crate) async fn in_mode(batch: i32, mode: UpcoachMode) -> Self {
         let (database, test_broker) = (TestDatabase::new().await, TestBroker::new().await);
+        let platform = Platform::new(&database, mode).await;
         let pool = PgPool::connect(&database.admin_url()).await.expect("the superuser gets in");
         let options = BrokerOptions {
             url: SecretString::from(test_broker.url()),
@@ -31,9 +40,10 @@ impl Bench {
         };
         let broker = Broker::connect(options).await.expect("a broker");
         let rows = database.pool("erp_sync_worker").await;
-        let applier = || Applier::new(rows.clone(), broker.hints().clone(), batch, Rules::default());
+        let rules = Rules { upcoach: mode, ..Rules::default() };
+        let applier = || Applier::new(rows.clone(), broker.hints().clone(), batch, rules.clone());
         let appliers = [applier(), applier()];
-        Self { database, pool, appliers, rows, broker, _broker: test_broker }
+        Self { database, pool, platform, appliers, rows, broker, _broker: test_broker }
     }
 
     /// Stores Stripe's events as ingress does, all in one statement; returns their row ids.

@@ -1,7 +1,9 @@
 //! FlashERP's events: echo, merge, conflicts, invoices born there, payments, and what waits.
 
 use domain::mapping::{Base, FieldValue, Fields};
+use domain::upcoach::UpcoachMode;
 use domain::{EntityType, FlashErpId, SourceSystem, SyncId, flasherp_uuid, mapping::Field};
+use rstest::rstest;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sqlx::types::Json;
@@ -45,12 +47,8 @@ fn sync_id(kind: EntityType, id: Uuid) -> Uuid {
 
 /// A user who is in step: called Ada, `cust_1` there, written at second 10.
 async fn user(bench: &Bench) -> Uuid {
-    let id = Uuid::new_v4();
-    sqlx::query("INSERT INTO upcoach.users (id, email, name, updated_at) VALUES ($1, 'ada@example.com', 'Ada', '2026-11-24T12:00:10Z')")
-        .bind(id)
-        .execute(&bench.pool)
-        .await
-        .expect("a user");
+    let id = bench.platform.insert_user(Some("ada@example.com"), "Ada").await;
+    bench.platform.rename(id, "Ada", &at(10)).await;
     let sent = Fields::from([
         (Field::Name, FieldValue::text("Ada")),
         (Field::Email, FieldValue::text("ada@example.com")),
@@ -77,18 +75,7 @@ async fn synced(bench: &Bench, kind: EntityType, id: Uuid, target: &str, base: &
 }
 
 async fn transaction(bench: &Bench, user: Uuid, status: &str, stripe: Option<&str>) -> Uuid {
-    let id = Uuid::new_v4();
-    sqlx::query(
-        "INSERT INTO upcoach.transactions (id, user_id, type, status, amount, currency, stripe_transaction_id)
-         VALUES ($1, $2, 'payment', $3, 500, 'usd', $4)",
-    )
-    .bind(id)
-    .bind(user)
-    .bind(status)
-    .bind(stripe)
-    .execute(&bench.pool)
-    .await
-    .expect("a transaction");
+    let id = bench.platform.insert_payment(user, status, 500, "usd", stripe).await;
     bench.run("DELETE FROM sync.requests").await;
     id
 }
@@ -153,9 +140,12 @@ async fn conflicts(bench: &Bench) -> Vec<String> {
         .await
 }
 
+#[rstest]
+#[case::tables(UpcoachMode::Tables)]
+#[case::views(UpcoachMode::Views)]
 #[tokio::test(flavor = "multi_thread")]
-async fn our_own_answer_is_an_echo_and_changes_nothing() {
-    let bench = Bench::new(10).await;
+async fn our_own_answer_is_an_echo_and_changes_nothing(#[case] mode: UpcoachMode) {
+    let bench = Bench::in_mode(10, mode).await;
     let user = user(&bench).await;
     let mut trimmed = customer(user, "Ada", 12);
     trimmed["email"] = json!("ada@example.com");
@@ -169,9 +159,12 @@ async fn our_own_answer_is_an_echo_and_changes_nothing() {
     assert_eq!(conflicts(&bench).await, Vec::<String>::new());
 }
 
+#[rstest]
+#[case::tables(UpcoachMode::Tables)]
+#[case::views(UpcoachMode::Views)]
 #[tokio::test(flavor = "multi_thread")]
-async fn what_only_flasherp_changed_is_taken_and_not_sent_back() {
-    let bench = Bench::new(10).await;
+async fn what_only_flasherp_changed_is_taken_and_not_sent_back(#[case] mode: UpcoachMode) {
+    let bench = Bench::in_mode(10, mode).await;
     let user = user(&bench).await;
     deliver(&bench, &[event("e1", "customer.updated", &customer(user, "Ada Lovelace", 20))]).await;
     assert_eq!(name(&bench).await, "Ada Lovelace");
@@ -192,8 +185,11 @@ async fn what_only_flasherp_changed_is_taken_and_not_sent_back() {
     assert_eq!(statuses(&bench).await, ["applied", "applied"]);
 }
 
+#[rstest]
+#[case::tables(UpcoachMode::Tables)]
+#[case::views(UpcoachMode::Views)]
 #[tokio::test(flavor = "multi_thread")]
-async fn what_both_changed_goes_by_policy_and_both_versions_are_audited() {
+async fn what_both_changed_goes_by_policy_and_both_versions_are_audited(#[case] mode: UpcoachMode) {
     // UpCoach's change is of second 30
     for (policy, updated, expected, winner) in [
         ("newest_wins", 20, "Ada King", "upcoach"),
@@ -201,7 +197,7 @@ async fn what_both_changed_goes_by_policy_and_both_versions_are_audited() {
         ("upcoach_wins", 40, "Ada King", "upcoach"),
         ("flasherp_wins", 20, "Ada Lovelace", "flasherp"),
     ] {
-        let bench = Bench::new(10).await;
+        let bench = Bench::in_mode(10, mode).await;
         let user = user(&bench).await;
         sqlx::query(
             "INSERT INTO config.erp_configurations (base_url, api_key_enc, api_secret_enc, is_enabled, conflict_policy)
@@ -211,7 +207,7 @@ async fn what_both_changed_goes_by_policy_and_both_versions_are_audited() {
         .execute(&bench.pool)
         .await
         .expect("a configuration");
-        bench.run("UPDATE upcoach.users SET name = 'Ada King', updated_at = '2026-11-24T12:00:30Z'").await;
+        bench.platform.rename(user, "Ada King", &at(30)).await;
         bench.run("DELETE FROM sync.requests").await;
         deliver(&bench, &[event("e1", "customer.updated", &customer(user, "Ada Lovelace", updated))]).await;
         assert_eq!(name(&bench).await, expected, "{policy}");
@@ -226,9 +222,12 @@ async fn what_both_changed_goes_by_policy_and_both_versions_are_audited() {
     }
 }
 
+#[rstest]
+#[case::tables(UpcoachMode::Tables)]
+#[case::views(UpcoachMode::Views)]
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_of_a_record_with_an_open_or_unknown_attempt_waits_for_it() {
-    let bench = Bench::new(10).await;
+async fn an_event_of_a_record_with_an_open_or_unknown_attempt_waits_for_it(#[case] mode: UpcoachMode) {
+    let bench = Bench::in_mode(10, mode).await;
     let user = user(&bench).await;
     bench
         .run("UPDATE sync.erp_syncs SET sync_status = 'syncing', lease_owner = gen_random_uuid(), lease_until = now() + interval '1 hour'")
@@ -250,9 +249,12 @@ async fn an_event_of_a_record_with_an_open_or_unknown_attempt_waits_for_it() {
     assert_eq!((name(&bench).await.as_str(), statuses(&bench).await), ("Ada Lovelace", vec!["applied".to_owned()]));
 }
 
+#[rstest]
+#[case::tables(UpcoachMode::Tables)]
+#[case::views(UpcoachMode::Views)]
 #[tokio::test(flavor = "multi_thread")]
-async fn of_what_is_older_than_known_the_record_is_fetched_and_merged_as_it_is_now() {
-    let bench = Bench::new(10).await;
+async fn of_what_is_older_than_known_the_record_is_fetched_and_merged_as_it_is_now(#[case] mode: UpcoachMode) {
+    let bench = Bench::in_mode(10, mode).await;
     let there = FlashErp::start().await;
     let client = &there.client;
 
@@ -317,9 +319,12 @@ async fn a_record_that_can_not_be_fetched_delays_no_other() {
     assert_eq!(bench.one::<i64>(parked).await, 0);
 }
 
+#[rstest]
+#[case::tables(UpcoachMode::Tables)]
+#[case::views(UpcoachMode::Views)]
 #[tokio::test(flavor = "multi_thread")]
-async fn an_invoice_born_in_flasherp_becomes_ours_with_its_sync_row_and_follows_it() {
-    let bench = Bench::new(10).await;
+async fn an_invoice_born_in_flasherp_becomes_ours_with_its_sync_row_and_follows_it(#[case] mode: UpcoachMode) {
+    let bench = Bench::in_mode(10, mode).await;
     deliver(&bench, &[event("e1", "invoice.created", &invoice("open", "12.345", 0))]).await;
     assert_eq!(statuses(&bench).await, ["parked flasherp_customer"]);
     let user = user(&bench).await;
@@ -499,9 +504,12 @@ async fn a_bulk_job_that_did_not_succeed_asks_for_a_reconciliation_once() {
     assert_eq!(bench.one::<i64>("SELECT count(*) FROM reconciliation.runs").await, 1);
 }
 
+#[rstest]
+#[case::tables(UpcoachMode::Tables)]
+#[case::views(UpcoachMode::Views)]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_record_with_our_reference_is_told_of_and_nothing_of_it_is_taken() {
-    let bench = Bench::new(10).await;
+async fn a_second_record_with_our_reference_is_told_of_and_nothing_of_it_is_taken(#[case] mode: UpcoachMode) {
+    let bench = Bench::in_mode(10, mode).await;
     let user = user(&bench).await;
     let mut second = customer(user, "Eve", 30);
     second["id"] = json!("cust_2");

@@ -5,3 +5,4 @@ mod flasherp;
 mod orders;
 mod replay;
 mod stories;
+mod views;

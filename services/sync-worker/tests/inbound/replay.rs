@@ -45,7 +45,7 @@ async fn a_price_without_a_plan_is_quarantined_by_name_and_applied_when_the_sett
 
     let knowing = bench.with_rules(sync_worker::inbound::Rules {
         plans: [("price_pro".to_owned(), domain::upcoach::Plan::Team)].into(),
-        production: false,
+        ..sync_worker::inbound::Rules::default()
     });
     replay(&bench, &ids[1..]).await;
     knowing.due().await.expect("applied");

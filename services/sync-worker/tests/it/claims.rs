@@ -1,11 +1,17 @@
 //! What is claimed and when: counters, conditions, coalescing, UpCoach's own open transactions.
 
+use domain::upcoach::UpcoachMode;
+use rstest::rstest;
+
 use crate::kit::{SOON, World, customer_sync, transaction_sync};
 use testkit::eventually;
 
+#[rstest]
+#[case::tables(UpcoachMode::Tables)]
+#[case::views(UpcoachMode::Views)]
 #[tokio::test]
-async fn a_change_that_upcoach_commits_after_the_claim_is_not_lost() {
-    let world = World::new().await;
+async fn a_change_that_upcoach_commits_after_the_claim_is_not_lost(#[case] mode: UpcoachMode) {
+    let world = World::in_mode(mode).await;
     let _worker = world.worker().await;
     let user = world.insert_user(Some("ada@example.com")).await;
     let payment = world.insert_payment(user, 1000).await;
@@ -13,11 +19,7 @@ async fn a_change_that_upcoach_commits_after_the_claim_is_not_lost() {
 
     // UpCoach's transaction has asked and is still open, while another change is claimed and sent.
     let mut open = world.pool.begin().await.expect("a transaction");
-    sqlx::query("UPDATE upcoach.transactions SET amount = 3000 WHERE id = $1")
-        .bind(payment)
-        .execute(&mut *open)
-        .await
-        .expect("3000");
+    world.platform.set_amount(&mut *open, payment, 3000).await;
     let other = world.insert_payment(user, 1).await;
     world.sync_becomes(transaction_sync(other), "synced").await;
     assert_eq!(world.count("SELECT count(*) FROM sync.requests").await, 0, "the open request is not visible yet");
@@ -31,9 +33,12 @@ async fn a_change_that_upcoach_commits_after_the_claim_is_not_lost() {
     world.flasherp_has_each_once(2).await;
 }
 
+#[rstest]
+#[case::tables(UpcoachMode::Tables)]
+#[case::views(UpcoachMode::Views)]
 #[tokio::test]
-async fn a_change_during_the_call_goes_round_once_more_and_many_changes_are_one_call() {
-    let world = World::new().await;
+async fn a_change_during_the_call_goes_round_once_more_and_many_changes_are_one_call(#[case] mode: UpcoachMode) {
+    let world = World::in_mode(mode).await;
     world.sandbox.set_latency(std::time::Duration::from_millis(400), std::time::Duration::from_millis(400)).await;
     let user = world.insert_user(Some("ada@example.com")).await;
     let payment = world.insert_payment(user, 1000).await;
@@ -43,12 +48,7 @@ async fn a_change_during_the_call_goes_round_once_more_and_many_changes_are_one_
     })
     .await;
     for amount in 1..=20_i64 {
-        sqlx::query("UPDATE upcoach.transactions SET amount = $2 WHERE id = $1")
-            .bind(payment)
-            .bind(2000 + amount)
-            .execute(&world.pool)
-            .await
-            .expect("a change");
+        world.platform.set_amount(&world.pool, payment, 2000 + amount).await;
     }
     eventually(SOON, "the newest amount is in FlashERP", || async {
         world.sandbox.records("transactions").await.iter().any(|record| record.json("amount") == Some("20.20"))
@@ -61,9 +61,12 @@ async fn a_change_during_the_call_goes_round_once_more_and_many_changes_are_one_
     world.flasherp_has_each_once(1).await;
 }
 
+#[rstest]
+#[case::tables(UpcoachMode::Tables)]
+#[case::views(UpcoachMode::Views)]
 #[tokio::test]
-async fn an_equal_record_is_synced_without_a_call() {
-    let world = World::new().await;
+async fn an_equal_record_is_synced_without_a_call(#[case] mode: UpcoachMode) {
+    let world = World::in_mode(mode).await;
     let _worker = world.worker().await;
     let user = world.insert_user(Some("ada@example.com")).await;
     let payment = world.insert_payment(user, 1000).await;
@@ -83,9 +86,12 @@ async fn an_equal_record_is_synced_without_a_call() {
     assert_eq!(writes(&before), writes(&after));
 }
 
+#[rstest]
+#[case::tables(UpcoachMode::Tables)]
+#[case::views(UpcoachMode::Views)]
 #[tokio::test]
-async fn what_is_switched_off_or_paused_waits_and_only_a_hand_passes_auto_sync_off() {
-    let world = World::new().await;
+async fn what_is_switched_off_or_paused_waits_and_only_a_hand_passes_auto_sync_off(#[case] mode: UpcoachMode) {
+    let world = World::in_mode(mode).await;
     world.run("UPDATE config.erp_configurations SET enable_auto_sync = false").await;
     let _worker = world.worker().await;
     let user = world.insert_user(Some("ada@example.com")).await;
@@ -118,9 +124,14 @@ async fn what_is_switched_off_or_paused_waits_and_only_a_hand_passes_auto_sync_o
     world.flasherp_has_each_once(2).await;
 }
 
+#[rstest]
+#[case::tables(UpcoachMode::Tables)]
+#[case::views(UpcoachMode::Views)]
 #[tokio::test]
-async fn a_type_out_of_scope_is_skipped_with_the_reason_but_goes_along_as_somebodys_customer() {
-    let world = World::new().await;
+async fn a_type_out_of_scope_is_skipped_with_the_reason_but_goes_along_as_somebodys_customer(
+    #[case] mode: UpcoachMode,
+) {
+    let world = World::in_mode(mode).await;
     world
         .run("UPDATE config.erp_configurations SET sync_scope = '{\"transactions\": true, \"customers\": false}'")
         .await;

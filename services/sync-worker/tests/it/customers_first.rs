@@ -1,12 +1,18 @@
 //! Dependents and their customer.
 
+use domain::upcoach::UpcoachMode;
+use rstest::rstest;
+
 use crate::kit::{SOON, World, customer_sync, transaction_sync};
 use testkit::eventually;
 use testkit::sandbox::Fault;
 
+#[rstest]
+#[case::tables(UpcoachMode::Tables)]
+#[case::views(UpcoachMode::Views)]
 #[tokio::test]
-async fn many_payments_of_a_new_customer_make_one_customer() {
-    let world = World::new().await;
+async fn many_payments_of_a_new_customer_make_one_customer(#[case] mode: UpcoachMode) {
+    let world = World::in_mode(mode).await;
     let user = world.insert_user(Some("ada@example.com")).await;
     for cents in 1..=40 {
         world.insert_payment(user, cents).await;
@@ -21,9 +27,14 @@ async fn many_payments_of_a_new_customer_make_one_customer() {
     assert_eq!(world.sandbox.counters().await.calls_of("POST /v1/customers"), 1);
 }
 
+#[rstest]
+#[case::tables(UpcoachMode::Tables)]
+#[case::views(UpcoachMode::Views)]
 #[tokio::test]
-async fn a_customer_that_fails_for_good_fails_its_dependents_by_name_and_its_success_brings_them_along() {
-    let world = World::new().await;
+async fn a_customer_that_fails_for_good_fails_its_dependents_by_name_and_its_success_brings_them_along(
+    #[case] mode: UpcoachMode,
+) {
+    let world = World::in_mode(mode).await;
     let user = world.insert_user(None).await;
     let payment = world.insert_payment(user, 1000).await;
     let _worker = world.worker().await;
@@ -35,14 +46,17 @@ async fn a_customer_that_fails_for_good_fails_its_dependents_by_name_and_its_suc
     assert_eq!((failed.retry_count, failed.due_at), (0, None));
     assert_eq!(failed.waits_for, Some(customer_sync(user).as_uuid()));
 
-    world.run("UPDATE upcoach.users SET email = 'ada@example.com'").await;
+    world.platform.set_email(user, "ada@example.com").await;
     world.sync_becomes(transaction_sync(payment), "synced").await;
     world.flasherp_has_each_once(1).await;
 }
 
+#[rstest]
+#[case::tables(UpcoachMode::Tables)]
+#[case::views(UpcoachMode::Views)]
 #[tokio::test]
-async fn dependents_wait_for_a_customer_that_is_being_retried_without_spending_retries() {
-    let world = World::new().await;
+async fn dependents_wait_for_a_customer_that_is_being_retried_without_spending_retries(#[case] mode: UpcoachMode) {
+    let world = World::in_mode(mode).await;
     world.sandbox.add_fault(&Fault::status(429).on("POST", "/customers").times(8)).await;
     let user = world.insert_user(Some("ada@example.com")).await;
     let payment = world.insert_payment(user, 1000).await;

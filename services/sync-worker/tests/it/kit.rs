@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::upcoach::UpcoachMode;
 use domain::{EntityType, SourceSystem, SyncId, stripe_uuid};
 use flasherp::{GateSettings, SharedGate};
 use secrecy::SecretString;
@@ -12,7 +13,7 @@ use sqlx::PgPool;
 use syncs::StoredConfiguration;
 use syncs::preview::Previews;
 use testkit::sandbox::Sandbox;
-use testkit::{Scratch, Service, ServiceOptions, TestBroker, TestDatabase, eventually};
+use testkit::{Platform, Scratch, Service, ServiceOptions, TestBroker, TestDatabase, eventually};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -26,8 +27,10 @@ pub(crate) struct World {
     pub(crate) database: TestDatabase,
     pub(crate) broker: TestBroker,
     pub(crate) sandbox: Sandbox,
-    /// As the superuser, for looking and for changing as UpCoach does.
+    /// As the superuser, for looking.
     pub(crate) pool: PgPool,
+    /// UpCoach, as it writes its own records.
+    pub(crate) platform: Platform,
     scratch: Scratch,
     _sandbox: Service,
 }
@@ -35,6 +38,11 @@ pub(crate) struct World {
 impl World {
     /// With an enabled configuration that names the sandbox.
     pub(crate) async fn new() -> Self {
+        Self::in_mode(UpcoachMode::Tables).await
+    }
+
+    /// With UpCoach's records where this mode has them.
+    pub(crate) async fn in_mode(mode: UpcoachMode) -> Self {
         let (database, broker, scratch) =
             (TestDatabase::new().await, TestBroker::new().await, Scratch::new().expect("a folder"));
         let process =
@@ -42,7 +50,8 @@ impl World {
         let http = process.addresses().http.expect("the sandbox serves HTTP");
         let sandbox = Sandbox::at(format!("http://{http}"));
         let pool = PgPool::connect(&database.admin_url()).await.expect("the superuser gets in");
-        let world = Self { database, broker, sandbox, pool, scratch, _sandbox: process };
+        let platform = Platform::new(&database, mode).await;
+        let world = Self { database, broker, sandbox, pool, platform, scratch, _sandbox: process };
         world.configure().await;
         world
     }
@@ -104,6 +113,7 @@ impl World {
             .env("SYNC_LEASE_SECS", "8")
             .env("SYNC_RETRY_BASE_SECS", "1")
             .env("CIRCUIT_RESET_SECS", "1")
+            .env("UPCOACH_MODE", self.platform.mode.as_str())
             .env("RUST_LOG", "info");
         options.port_file = self.scratch.path().join(format!("{name}.json"));
         options.log = self.scratch.path().join(format!("{name}.log"));
@@ -222,30 +232,12 @@ impl World {
 
     /// A user of UpCoach's own, as its platform would insert it.
     pub(crate) async fn insert_user(&self, email: Option<&str>) -> Uuid {
-        let id = Uuid::new_v4();
-        sqlx::query("INSERT INTO upcoach.users (id, email, name) VALUES ($1, $2, 'Ada')")
-            .bind(id)
-            .bind(email)
-            .execute(&self.pool)
-            .await
-            .expect("a user");
-        id
+        self.platform.insert_user(email, "Ada").await
     }
 
     /// A completed payment in dollars.
     pub(crate) async fn insert_payment(&self, user: Uuid, cents: i64) -> Uuid {
-        let id = Uuid::new_v4();
-        sqlx::query(
-            "INSERT INTO upcoach.transactions (id, user_id, type, status, amount, currency)
-             VALUES ($1, $2, 'payment', 'completed', $3, 'usd')",
-        )
-        .bind(id)
-        .bind(user)
-        .bind(cents)
-        .execute(&self.pool)
-        .await
-        .expect("a transaction");
-        id
+        self.platform.insert_payment(user, "completed", cents, "usd", None).await
     }
 
     /// Every transaction in FlashERP carries a reference that no other carries, and there are so many.

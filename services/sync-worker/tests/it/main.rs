@@ -11,4 +11,5 @@ mod processes;
 mod reports;
 mod subscriptions;
 mod unknown_outcomes;
+mod views;
 mod webhooks;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use domain::upcoach::UpcoachMode;
+use rstest::rstest;
+
 use crate::kit::{SOON, World, transaction_sync};
 use testkit::{Service, eventually};
 
@@ -20,9 +23,12 @@ async fn some_are_in_hand(world: &World) {
     .await;
 }
 
+#[rstest]
+#[case::tables(UpcoachMode::Tables)]
+#[case::views(UpcoachMode::Views)]
 #[tokio::test]
-async fn a_worker_killed_in_the_middle_leaves_nothing_out_and_doubles_nothing() {
-    let world = World::new().await;
+async fn a_worker_killed_in_the_middle_leaves_nothing_out_and_doubles_nothing(#[case] mode: UpcoachMode) {
+    let world = World::in_mode(mode).await;
     world.sandbox.set_capabilities(&[]).await;
     world.sandbox.set_latency(Duration::from_millis(50), Duration::from_millis(150)).await;
     payments(&world, 100).await;

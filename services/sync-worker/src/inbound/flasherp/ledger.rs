@@ -122,6 +122,11 @@ impl<R: Clone + PartialEq> Rows<R> {
         self.rows.values().filter(|(_, was)| was.is_none()).map(|(row, _)| row).collect()
     }
 
+    /// To be updated, in id order, with what they were.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = (&R, &R)> {
+        self.rows.values().filter_map(|(row, was)| Some((row, was.as_ref()?))).filter(|(row, was)| row != was)
+    }
+
     /// To be updated, in id order.
     pub(crate) fn changed(&self) -> Vec<&R> {
         let changed = |(row, was): &&(R, Option<R>)| was.as_ref().is_some_and(|was| was != row);

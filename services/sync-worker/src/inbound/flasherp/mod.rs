@@ -5,6 +5,7 @@
 
 pub(super) mod event;
 pub(super) mod ledger;
+pub(super) mod locked;
 pub(super) mod merge;
 pub(super) mod pull;
 pub(super) mod store;

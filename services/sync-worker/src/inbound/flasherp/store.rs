@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::mapping::{Base, Field};
+use domain::upcoach::UpcoachMode;
 use domain::{EntityType, SourceSystem, SyncId};
 use serde_json::json;
 use sqlx::PgConnection;
@@ -63,7 +64,16 @@ impl Needs {
 }
 
 /// Loads and locks what the events may touch.
-pub(crate) async fn load(connection: &mut PgConnection, events: &[&FlasherpEvent]) -> Result<Ledger, sqlx::Error> {
+pub(crate) async fn load(
+    connection: &mut PgConnection,
+    events: &[&FlasherpEvent],
+    mode: UpcoachMode,
+) -> Result<Ledger, sqlx::Error> {
+    // UpCoach's own rows are not locked while we think; what changed meanwhile is seen when they are written.
+    let lock = match mode {
+        UpcoachMode::Tables => "FOR UPDATE",
+        UpcoachMode::Views => "",
+    };
     let needs = Needs::of(events);
     let policy: Option<String> = sqlx::query_scalar("SELECT conflict_policy::text FROM config.for_sync_worker")
         .fetch_optional(&mut *connection)
@@ -89,9 +99,9 @@ pub(crate) async fn load(connection: &mut PgConnection, events: &[&FlasherpEvent
         let named = needs.references.get(kind.as_str()).into_iter().flatten().copied();
         synced.chain(named).collect::<BTreeSet<_>>().into_iter().collect()
     };
-    let users: Vec<User> = sqlx::query_as(
-        "SELECT id, email, name, stripe_customer_id, created_at, updated_at FROM upcoach.users WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
-    )
+    let users: Vec<User> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT id, email, name, stripe_customer_id, created_at, updated_at FROM upcoach.users WHERE id = ANY ($1) ORDER BY id {lock}"
+    )))
     .bind(ids(EntityType::Customer))
     .fetch_all(&mut *connection)
     .await?;
@@ -103,10 +113,10 @@ pub(crate) async fn load(connection: &mut PgConnection, events: &[&FlasherpEvent
     .bind(ids(EntityType::Invoice))
     .fetch_all(&mut *connection)
     .await?;
-    let transactions: Vec<Transaction> = sqlx::query_as(
+    let transactions: Vec<Transaction> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "SELECT id, status, stripe_transaction_id, stripe_refund_id, failure_reason FROM upcoach.transactions
-         WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
-    )
+         WHERE id = ANY ($1) ORDER BY id {lock}"
+    )))
     .bind(ids(EntityType::Transaction))
     .fetch_all(&mut *connection)
     .await?;
@@ -133,8 +143,19 @@ pub(crate) async fn load(connection: &mut PgConnection, events: &[&FlasherpEvent
 }
 
 /// Writes what is new and what changed, and what is to be said of it.
-pub(crate) async fn save(connection: &mut PgConnection, ledger: &Ledger) -> Result<(), ApplyError> {
+pub(crate) async fn save(connection: &mut PgConnection, ledger: &Ledger, mode: UpcoachMode) -> Result<(), ApplyError> {
     syncs(connection, ledger).await?;
+    match mode {
+        UpcoachMode::Tables => tables(connection, ledger).await?,
+        UpcoachMode::Views => functions(connection, ledger).await?,
+    }
+    invoices(connection, ledger).await?;
+    said(connection, ledger).await?;
+    Ok(())
+}
+
+/// Users and transactions in tables of ours.
+async fn tables(connection: &mut PgConnection, ledger: &Ledger) -> Result<(), sqlx::Error> {
     let users = ledger.users.changed();
     if !users.is_empty() {
         sqlx::query(
@@ -145,6 +166,51 @@ pub(crate) async fn save(connection: &mut PgConnection, ledger: &Ledger) -> Resu
         .execute(&mut *connection)
         .await?;
     }
+    let transactions = ledger.transactions.changed();
+    if !transactions.is_empty() {
+        sqlx::query(
+            "UPDATE upcoach.transactions t
+             SET status = n.status, failure_reason = n.failure_reason, updated_at = clock_timestamp()
+             FROM jsonb_populate_recordset(NULL::upcoach.transactions, $1) AS n WHERE t.id = n.id",
+        )
+        .bind(Json(transactions))
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Users and transactions in UpCoach's own tables, by the functions that UpCoach grants: each waits for a lock of UpCoach's for 200 ms, and
+/// changes nothing if the row is not as it was read.
+async fn functions(connection: &mut PgConnection, ledger: &Ledger) -> Result<(), ApplyError> {
+    for (user, was) in ledger.users.changes() {
+        let write = sqlx::query_scalar("SELECT upcoach.write_customer($1, $2, $3, $4, $5)")
+            .bind(user.id)
+            .bind(user.name.as_deref())
+            .bind(user.email.as_deref())
+            .bind(was.name.as_deref())
+            .bind(was.email.as_deref());
+        let is_written: bool = write.fetch_one(&mut *connection).await?;
+        if !is_written {
+            return Err(ApplyError::Raced);
+        }
+    }
+    for (transaction, was) in ledger.transactions.changes() {
+        let write = sqlx::query_scalar("SELECT upcoach.write_transaction($1, $2, $3, $4)")
+            .bind(transaction.id)
+            .bind(&transaction.status)
+            .bind(transaction.failure_reason.as_deref())
+            .bind(&was.status);
+        let is_written: bool = write.fetch_one(&mut *connection).await?;
+        if !is_written {
+            return Err(ApplyError::Raced);
+        }
+    }
+    Ok(())
+}
+
+/// Invoices are ours in both modes.
+async fn invoices(connection: &mut PgConnection, ledger: &Ledger) -> Result<(), ApplyError> {
     let made = ledger.invoices.made();
     if !made.is_empty() {
         let inserted = sqlx::query(
@@ -174,18 +240,6 @@ pub(crate) async fn save(connection: &mut PgConnection, ledger: &Ledger) -> Resu
         .execute(&mut *connection)
         .await?;
     }
-    let transactions = ledger.transactions.changed();
-    if !transactions.is_empty() {
-        sqlx::query(
-            "UPDATE upcoach.transactions t
-             SET status = n.status, failure_reason = n.failure_reason, updated_at = clock_timestamp()
-             FROM jsonb_populate_recordset(NULL::upcoach.transactions, $1) AS n WHERE t.id = n.id",
-        )
-        .bind(Json(transactions))
-        .execute(&mut *connection)
-        .await?;
-    }
-    said(connection, ledger).await?;
     Ok(())
 }
 

@@ -4,10 +4,12 @@
 //! A row that another worker made meanwhile is [`ApplyError::Raced`](super::apply::ApplyError): the batch is rolled back and done again, now
 //! seeing it. Invoice and payment find each other whichever is written last: batches about the same invoice go one after the other.
 
+mod ask;
 mod load;
 mod needs;
 mod save;
 
+pub(super) use ask::ask;
 pub(super) use load::load;
 pub(super) use needs::Needs;
 pub(super) use save::{raise_alerts, save};

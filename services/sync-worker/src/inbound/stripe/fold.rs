@@ -1,5 +1,6 @@
 //! What becomes of each event of a batch.
 
+use domain::upcoach::UpcoachMode;
 use domain::{EntityType, ErrorCode};
 use uuid::Uuid;
 use webhooks::stripe::StripeEvent;
@@ -16,6 +17,8 @@ pub struct Rules {
     pub plans: Plans,
     /// `ERP_PRODUCTION`: events of Stripe's test mode are kept and not applied.
     pub production: bool,
+    /// `UPCOACH_MODE`: whether UpCoach's records are written here or by UpCoach itself.
+    pub upcoach: UpcoachMode,
 }
 
 /// What becomes of an event.
@@ -92,7 +95,7 @@ fn rank(event: &StripeEvent) -> u8 {
 
 /// Takes one event in.
 fn take(books: &mut Books, event: &StripeEvent, rules: &Rules) -> Outcome {
-    if rules.production && livemode(event) == Some(false) {
+    if is_of_test_mode(event, rules) {
         return Outcome::Ignored;
     }
     match event {
@@ -123,6 +126,11 @@ fn take(books: &mut Books, event: &StripeEvent, rules: &Rules) -> Outcome {
             outcome
         }
     }
+}
+
+/// Whether it is of Stripe's test mode, and this is production.
+pub(crate) fn is_of_test_mode(event: &StripeEvent, rules: &Rules) -> bool {
+    rules.production && livemode(event) == Some(false)
 }
 
 fn livemode(event: &StripeEvent) -> Option<bool> {
