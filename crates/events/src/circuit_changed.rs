@@ -2,6 +2,7 @@
 //!
 //! For the panel and the scheduler's alert. Stated by the transaction that changes `sync.outbound_gate`.
 
+pub use domain::gate::Cause as CircuitCause;
 use domain::{ErrorCode, RequestId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,32 +10,6 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{CircuitState, EventType, Fact, timestamp, wire};
-
-/// What changed the gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CircuitCause {
-    /// Failures in a row from at least two records.
-    FailuresInARow,
-    /// A failed call and a failed health check.
-    HealthCheckFailed,
-    /// The time of being open is over; a probe may go.
-    ResetTime,
-    /// The probe succeeded.
-    ProbeSucceeded,
-    /// The probe failed.
-    ProbeFailed,
-    /// FlashERP refuses our credentials; everything stops.
-    CredentialsRefused,
-    /// The configuration changed or health passed; the stop is over.
-    StopLifted,
-    /// FlashERP asked everyone to wait (rate limit or quota).
-    ToldToWait,
-    /// Paused by hand.
-    Paused,
-    /// Resumed by hand.
-    Resumed,
-}
 
 /// The gate that every call to FlashERP passes has changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +20,7 @@ pub struct CircuitChanged {
     /// The breaker before.
     pub previous_state: CircuitState,
     /// What changed it.
+    #[schemars(schema_with = "wire::circuit_cause")]
     pub cause: CircuitCause,
     /// Whether outbound work is paused by hand, now.
     pub paused: bool,

@@ -1,5 +1,6 @@
 //! The schemas of the domain's types, which know nothing of schemas: the words and patterns that the wire allows.
 
+use domain::gate::Cause;
 use domain::{EntityType, ErrorCode, FlashErpId, Outcome, SourceSystem};
 use schemars::{Schema, SchemaGenerator, json_schema};
 
@@ -21,6 +22,10 @@ pub(crate) fn outcome(_: &mut SchemaGenerator) -> Schema {
 
 pub(crate) fn error_code(_: &mut SchemaGenerator) -> Schema {
     words(ErrorCode::ALL.iter().map(|value| value.as_str()))
+}
+
+pub(crate) fn circuit_cause(_: &mut SchemaGenerator) -> Schema {
+    words(Cause::ALL.iter().map(|value| value.as_str()))
 }
 
 pub(crate) fn flasherp_id(_: &mut SchemaGenerator) -> Schema {

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Breaker, BreakerSettings, Gate, Hold, Probe, Stop, Streak};
-use crate::{error_code::ErrorCode, ids::SyncId};
+use crate::{error_code::ErrorCode, ids::SyncId, labels::labels};
 
 /// What a caller tells the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,25 +75,30 @@ pub enum Report {
     },
 }
 
-/// What changed, for those who are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// The breaker opened: failures in a row from at least two records.
-    FailuresInARow,
-    /// The breaker opened: a failed call, and a failed health check.
-    HealthCheckFailed,
-    /// Half-open: a worker probes.
-    ResetTime,
-    /// Closed.
-    ProbeSucceeded,
-    /// Open again.
-    ProbeFailed,
-    /// Stopped.
-    CredentialsRefused,
-    /// No longer stopped.
-    StopLifted,
-    /// Everyone waits.
-    ToldToWait,
+labels! {
+    /// What changed, for those who are told.
+    pub enum Cause {
+        /// The breaker opened: failures in a row from at least two records.
+        FailuresInARow => "failures_in_a_row",
+        /// The breaker opened: a failed call, and a failed health check.
+        HealthCheckFailed => "health_check_failed",
+        /// Half-open: the time of being open is over, and a worker probes.
+        ResetTime => "reset_time",
+        /// Closed.
+        ProbeSucceeded => "probe_succeeded",
+        /// Open again.
+        ProbeFailed => "probe_failed",
+        /// FlashERP refuses our credentials; everything stops.
+        CredentialsRefused => "credentials_refused",
+        /// The configuration changed or health passed; no longer stopped.
+        StopLifted => "stop_lifted",
+        /// FlashERP asked everyone to wait (rate limit or quota).
+        ToldToWait => "told_to_wait",
+        /// Paused by hand; no report's doing.
+        Paused => "paused",
+        /// Resumed by hand.
+        Resumed => "resumed",
+    }
 }
 
 /// The gate after a report.

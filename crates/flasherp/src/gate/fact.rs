@@ -2,7 +2,7 @@
 
 use domain::gate::{Breaker, Cause, Gate};
 use events::traffic::Party;
-use events::{CircuitCause, CircuitChanged, CircuitState, Event, EventType as _};
+use events::{CircuitChanged, CircuitState, Event, EventType as _};
 use uuid::Uuid;
 
 /// A fact as the outbox holds it. It is the outbox of schema `sync`, whose owner states it, whoever caused it.
@@ -11,18 +11,20 @@ pub(super) struct Fact {
     pub(super) subject: String,
     pub(super) event_id: Uuid,
     pub(super) body: Vec<u8>,
+    /// The trace of the call that changed the gate.
+    pub(super) traceparent: Option<String>,
 }
 
 impl Fact {
-    pub(super) fn of(changed: &CircuitChanged) -> Self {
+    pub(super) fn of(changed: &CircuitChanged, traceparent: Option<String>) -> Self {
         let event = Event::now(Party::SyncWorker, changed.clone());
-        Self { subject: event.data.subject(), event_id: event.id, body: event.to_json() }
+        Self { subject: event.data.subject(), event_id: event.id, body: event.to_json(), traceparent }
     }
 }
 
 /// What is told of a change.
-pub(super) fn changed(before: &Gate, after: &Gate, cause: CircuitCause) -> CircuitChanged {
-    let held = after.hold.filter(|_| cause == CircuitCause::ToldToWait);
+pub(super) fn changed(before: &Gate, after: &Gate, cause: Cause) -> CircuitChanged {
+    let held = after.hold.filter(|_| cause == Cause::ToldToWait);
     CircuitChanged {
         state: state(after),
         previous_state: state(before),
@@ -36,19 +38,6 @@ pub(super) fn changed(before: &Gate, after: &Gate, cause: CircuitCause) -> Circu
             Breaker::Closed(_) | Breaker::HalfOpen { .. } => held.map(|hold| hold.until),
         },
         request_id: None,
-    }
-}
-
-pub(super) const fn cause(cause: Cause) -> CircuitCause {
-    match cause {
-        Cause::FailuresInARow => CircuitCause::FailuresInARow,
-        Cause::HealthCheckFailed => CircuitCause::HealthCheckFailed,
-        Cause::ResetTime => CircuitCause::ResetTime,
-        Cause::ProbeSucceeded => CircuitCause::ProbeSucceeded,
-        Cause::ProbeFailed => CircuitCause::ProbeFailed,
-        Cause::CredentialsRefused => CircuitCause::CredentialsRefused,
-        Cause::StopLifted => CircuitCause::StopLifted,
-        Cause::ToldToWait => CircuitCause::ToldToWait,
     }
 }
 

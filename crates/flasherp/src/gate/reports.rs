@@ -36,6 +36,8 @@ enum ReportError {
 #[derive(Debug)]
 pub(super) struct Queued {
     pub(super) report: Report,
+    /// The trace of the call that it is of.
+    pub(super) traceparent: Option<String>,
     pub(super) done: Option<oneshot::Sender<Gate>>,
 }
 
@@ -85,7 +87,7 @@ impl Reporter {
             for queued in waiting {
                 let gate = played.last().unwrap_or(&before);
                 let step = gate.after(queued.report, now, &self.settings);
-                changed = step.cause.map(|cause| fact::changed(gate, &step.gate, fact::cause(cause)));
+                changed = step.cause.map(|cause| (fact::changed(gate, &step.gate, cause), queued.traceparent.clone()));
                 played.push(step.gate);
                 if changed.is_some() {
                     break;
@@ -96,10 +98,10 @@ impl Reporter {
                 self.seen.take(Read { gate: before, version, now }, read);
                 return Ok(played);
             }
-            let fact = changed.as_ref().map(Fact::of);
+            let fact = changed.as_ref().map(|(changed, traceparent)| Fact::of(changed, traceparent.clone()));
             if row::write(&self.pool, version, after, fact.as_ref()).await? {
                 self.seen.take(Read { gate: after.clone(), version: version + 1, now }, read);
-                if let Some(changed) = &changed {
+                if let Some((changed, _)) = &changed {
                     (self.told)(changed);
                 }
                 return Ok(played);

@@ -66,7 +66,7 @@ pub(super) async fn write(pool: &PgPool, version: i64, gate: &Gate, fact: Option
         }
     };
     sqlx::query_scalar(
-        "SELECT sync.gate_write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, NULL)",
+        "SELECT sync.gate_write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
     )
     .bind(version)
     .bind(state)
@@ -85,6 +85,7 @@ pub(super) async fn write(pool: &PgPool, version: i64, gate: &Gate, fact: Option
     .bind(fact.map(|fact| fact.subject.as_str()))
     .bind(fact.map(|fact| fact.event_id))
     .bind(fact.map(|fact| fact.body.as_slice()))
+    .bind(fact.and_then(|fact| fact.traceparent.as_deref()))
     .fetch_one(pool)
     .await
 }

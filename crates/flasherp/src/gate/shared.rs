@@ -6,11 +6,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use domain::gate::{Admission, Breaker, BreakerSettings, Caller, Gate as State, Report, Shut};
+use domain::gate::{Admission, Breaker, BreakerSettings, Caller, Cause, Gate as State, Report, Shut};
 use domain::retry::RETRY_AFTER_INLINE;
 use domain::{ErrorCode, SyncId};
-use events::{CircuitCause, CircuitChanged, CircuitState};
+use events::{CircuitChanged, CircuitState};
 use futures::future::BoxFuture;
+use service::telemetry::propagation::current_traceparent;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
@@ -109,14 +110,15 @@ impl SharedGate {
     /// # Errors
     /// The database can't be written.
     pub async fn pause(&self, by: &str, reason: &str, request: Option<domain::RequestId>) -> Result<bool, sqlx::Error> {
-        let changed = self.changed_by_hand(CircuitCause::Paused, true, request).await?;
-        let fact = Fact::of(&changed);
-        sqlx::query_scalar("SELECT sync.gate_pause($1, $2, $3, $4, $5)")
+        let changed = self.changed_by_hand(Cause::Paused, true, request).await?;
+        let fact = Fact::of(&changed, current_traceparent());
+        sqlx::query_scalar("SELECT sync.gate_pause($1, $2, $3, $4, $5, $6)")
             .bind(by)
             .bind(reason)
             .bind(fact.subject)
             .bind(fact.event_id)
             .bind(fact.body)
+            .bind(fact.traceparent)
             .fetch_one(&self.inner.pool)
             .await
     }
@@ -126,19 +128,20 @@ impl SharedGate {
     /// # Errors
     /// The database can't be written.
     pub async fn resume(&self, request: Option<domain::RequestId>) -> Result<bool, sqlx::Error> {
-        let changed = self.changed_by_hand(CircuitCause::Resumed, false, request).await?;
-        let fact = Fact::of(&changed);
-        sqlx::query_scalar("SELECT sync.gate_resume($1, $2, $3)")
+        let changed = self.changed_by_hand(Cause::Resumed, false, request).await?;
+        let fact = Fact::of(&changed, current_traceparent());
+        sqlx::query_scalar("SELECT sync.gate_resume($1, $2, $3, $4)")
             .bind(fact.subject)
             .bind(fact.event_id)
             .bind(fact.body)
+            .bind(fact.traceparent)
             .fetch_one(&self.inner.pool)
             .await
     }
 
     async fn changed_by_hand(
         &self,
-        cause: CircuitCause,
+        cause: Cause,
         paused: bool,
         request_id: Option<domain::RequestId>,
     ) -> Result<CircuitChanged, sqlx::Error> {
@@ -187,14 +190,14 @@ impl SharedGate {
     /// Reports and waits for the gate after it; none if it could not be written.
     async fn report(&self, report: Report) -> Option<State> {
         let (done, answered) = oneshot::channel();
-        self.inner.reports.send(Queued { report, done: Some(done) }).ok()?;
+        self.inner.reports.send(Queued { report, traceparent: current_traceparent(), done: Some(done) }).ok()?;
         answered.await.ok()
     }
 
     /// Reports and goes on.
     fn note(&self, report: Report) {
         // The task goes only with the last clone.
-        let _gone = self.inner.reports.send(Queued { report, done: None });
+        let _gone = self.inner.reports.send(Queued { report, traceparent: current_traceparent(), done: None });
     }
 
     fn caller(&self, subject: Subject) -> Caller {

@@ -8,8 +8,13 @@ use std::{
 use domain::{EntityType, ErrorCode, FlashErpId, SyncId, gate::BreakerSettings};
 use events::{CircuitCause, CircuitState};
 use flasherp::{Call, CallError, Client, GateSettings, ListQuery, SharedGate};
+use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
+use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::SdkTracerProvider};
 use sqlx::PgPool;
 use testkit::{TestDatabase, eventually};
+use tracing::Instrument as _;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use tracing_subscriber::layer::SubscriberExt as _;
 use uuid::Uuid;
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
@@ -89,6 +94,36 @@ async fn facts(database: &TestDatabase) -> Vec<serde_json::Value> {
             .await
             .expect("the outbox");
     bodies.iter().map(|body| serde_json::from_slice::<serde_json::Value>(body).expect("JSON")["data"].clone()).collect()
+}
+
+#[tokio::test]
+async fn what_changed_the_gate_is_told_in_the_trace_of_the_call_or_the_hand_that_did() {
+    opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
+    let provider = SdkTracerProvider::builder().build();
+    let subscriber =
+        tracing_subscriber::registry().with(tracing_opentelemetry::layer().with_tracer(provider.tracer("test")));
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let (database, server) = (TestDatabase::new().await, MockServer::start().await);
+    answer(&server, "GET", "^/health$", healthy()).await;
+    answer(&server, "POST", "^/transactions$", own_error(500, "SERVER_ERROR")).await;
+    let worker = caller(&database, "erp_sync_worker", &server, breaker(2, 60)).await;
+    let api = caller(&database, "erp_config_api", &server, breaker(2, 60)).await;
+    let mut traces = Vec::new();
+    for (name, record) in [("first", 1), ("second", 2)] {
+        let span = tracing::info_span!("sync", name);
+        traces.push(span.context().span().span_context().trace_id().to_string());
+        worker.create(record).instrument(span).await.expect_err("it fails");
+    }
+    let span = tracing::info_span!("pause");
+    traces.push(span.context().span().span_context().trace_id().to_string());
+    api.gate.pause("ada", "month end", None).instrument(span).await.expect("paused");
+
+    let told: Vec<Option<String>> =
+        sqlx::query_scalar("SELECT split_part(traceparent, '-', 2) FROM sync.outbox ORDER BY id")
+            .fetch_all(&worker.pool)
+            .await
+            .expect("the outbox");
+    assert_eq!(told, [Some(traces[1].clone()), Some(traces[2].clone())], "the second failure opened it");
 }
 
 async fn calls(server: &MockServer, at: &str) -> usize {

@@ -1,5 +1,6 @@
 //! The client against real HTTP on loopback: wiremock where HTTP works, a bare TCP server where it breaks.
 
+mod codes;
 mod cuts;
 mod finding;
 mod gate;
