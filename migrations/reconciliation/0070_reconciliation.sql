@@ -63,7 +63,8 @@ CREATE INDEX staging_reference ON reconciliation.staging (run_id, entity_type, u
 
 CREATE TABLE reconciliation.findings (
     id          uuid PRIMARY KEY DEFAULT uuidv7(),
-    run_id      uuid NOT NULL REFERENCES reconciliation.runs (id) ON DELETE CASCADE,
+    -- null: met by a worker, outside of any run
+    run_id      uuid REFERENCES reconciliation.runs (id) ON DELETE CASCADE,
     class       reconciliation.finding_class NOT NULL,
     entity_type sync.entity_type NOT NULL,
     source_id   uuid,
@@ -134,6 +135,23 @@ CREATE FUNCTION reconciliation.decide(p_finding uuid, p_decision reconciliation.
     SELECT EXISTS (SELECT FROM decided)
 $$;
 
+-- Doubles in FlashERP that a worker met, outside of any run: a finding for each record that is too many, unless there is one already, decided or
+-- not. How many are new.
+CREATE FUNCTION reconciliation.note_duplicates(p_types sync.entity_type[], p_sources uuid[], p_syncs uuid[], p_targets text[])
+    RETURNS integer
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH made AS (
+        INSERT INTO reconciliation.findings (class, entity_type, source_id, sync_id, target_id)
+        SELECT 'duplicate_in_flasherp', d.type, d.source, d.sync, d.target
+        FROM unnest(p_types, p_sources, p_syncs, p_targets) AS d (type, source, sync, target)
+        WHERE NOT EXISTS (SELECT FROM reconciliation.findings f
+            WHERE f.class = 'duplicate_in_flasherp' AND f.entity_type = d.type AND f.target_id = d.target)
+        RETURNING 1
+    )
+    SELECT count(*)::integer FROM made
+$$;
+
 CREATE VIEW reconciliation.runs_for_readers AS
     SELECT id, status, window_from, window_to, cutoff_secs, entity_types, auto_heal, requested_by, totals, proven, error,
         created_at, started_at, finished_at
@@ -146,3 +164,4 @@ GRANT SELECT ON reconciliation.runs_for_readers, reconciliation.findings_for_rea
 GRANT EXECUTE ON FUNCTION reconciliation.request(timestamptz, timestamptz, sync.entity_type[], boolean, integer, text,
     text) TO erp_config_api, erp_sync_worker, erp_scheduler;
 GRANT EXECUTE ON FUNCTION reconciliation.decide(uuid, reconciliation.decision, text, text) TO erp_config_api;
+GRANT EXECUTE ON FUNCTION reconciliation.note_duplicates(sync.entity_type[], uuid[], uuid[], text[]) TO erp_sync_worker;

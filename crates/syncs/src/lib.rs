@@ -6,6 +6,7 @@
 //! | UpCoach's records, loaded and mapped | `load`, `record` |
 //! | which types are kept in step | `scope` |
 //! | the configured FlashERP | `configuration` |
+//! | doubles in FlashERP reported | `duplicates` |
 //! | full syncs and bulk actions | `batch` |
 //! | what would be sent, and how it differs | `preview` |
 //! | a FlashERP that is not empty taken over | `adopt` |
@@ -16,6 +17,7 @@
 pub mod adopt;
 pub mod batch;
 mod configuration;
+pub mod duplicates;
 mod load;
 pub mod preview;
 mod record;

@@ -1,4 +1,4 @@
-//! Table `reconciliation.findings`. A difference that a run found.
+//! Table `reconciliation.findings`. A difference that a run found, or a double that a worker met.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    pub run_id: Uuid,
+    pub run_id: Option<Uuid>,
     pub class: super::kinds::FindingClass,
     pub entity_type: super::super::sync::kinds::EntityType,
     pub source_id: Option<Uuid>,

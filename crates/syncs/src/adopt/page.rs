@@ -5,12 +5,12 @@ use std::ops::AddAssign;
 
 use domain::mapping::{Base, Leftover, Record};
 use domain::{EntityType, FlashErpId, SourceSystem, SyncId, UserId};
-use events::SyncDuplicateFound;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use crate::{OUTBOX, SourceRecord};
+use crate::SourceRecord;
+use crate::duplicates::{self, Duplicates};
 
 /// What came of FlashERP's records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Tally {
     pub known: u64,
     /// Left to the worker that has the sync in hand, or that will look up what became of its last write.
     pub left_to_workers: u64,
-    /// Carry the reference of a record that has an older one, or another, as its target. Each is told of by `sync.duplicate_found`.
+    /// Carry the reference of a record that has an older one, or another, as its target. Each is reported ([`duplicates`](crate::duplicates)).
     pub doubles: u64,
     /// Carry a reference that UpCoach has no record for.
     pub unknown_reference: u64,
@@ -182,26 +182,26 @@ async fn targets(
     Ok(rows.into_iter().collect())
 }
 
-/// States a fact for each double. One whose sync has no target yet is left to the worker, which finds all of them.
+/// Reports each double. One whose sync has no target yet is left to the worker, which finds all of them.
 async fn tell_of(
     connection: &mut PgConnection,
     kind: EntityType,
     doubles: &[(Uuid, &Record)],
     standing: &HashMap<Uuid, Option<String>>,
 ) -> Result<(), sqlx::Error> {
-    let facts: Vec<_> = doubles
+    let found: Vec<Duplicates> = doubles
         .iter()
         .filter_map(|(source_id, record)| {
             let sync_id = SyncId::of(SourceSystem::Upcoach, kind, *source_id);
             let target = standing.get(&sync_id.as_uuid())?.clone()?;
-            Some(OUTBOX.fact(SyncDuplicateFound {
+            Some(Duplicates {
                 sync_id,
                 entity_type: kind,
                 source_id: *source_id,
-                adopted_target_id: FlashErpId::new(target).ok()?,
-                duplicate_target_ids: vec![record.id.clone()],
-            }))
+                adopted: FlashErpId::new(target).ok()?,
+                others: vec![record.id.clone()],
+            })
         })
         .collect();
-    OUTBOX.insert(connection, &facts).await
+    duplicates::note(connection, &found).await
 }

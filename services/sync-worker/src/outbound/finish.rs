@@ -179,7 +179,9 @@ async fn commit(pool: &PgPool, settle: Duration, attempts: &[Attempt]) -> Result
     let (held, lost): (Vec<&Attempt>, Vec<&Attempt>) =
         attempts.iter().partition(|attempt| finished.contains_key(&key(attempt)));
     record::stray_writes(&mut transaction, settle, &lost).await?;
-    record::settle_stray_writes(&mut transaction, &held).await?;
+    let mut doubles = record::settle_stray_writes(&mut transaction, &held).await?;
+    doubles.extend(record::duplicates(&held));
+    syncs::duplicates::note(&mut transaction, &doubles).await?;
 
     let customers = |ready: bool| -> Vec<Uuid> {
         held.iter()

@@ -1,13 +1,14 @@
-//! What a finished attempt leaves beside its row: audit rows, facts, and stray writes of lost leases. All in the finishing transaction.
+//! What a finished attempt leaves beside its row: audit rows, facts, doubles, and stray writes of lost leases. All in the finishing transaction.
 
 use std::time::Duration;
 
 use domain::state::Verdict;
-use domain::{BatchId, Origin, Outcome, SourceSystem};
-use events::{SyncCompleted, SyncDuplicateFound, SyncFailed, SyncResult};
+use domain::{BatchId, FlashErpId, Origin, Outcome, SourceSystem};
+use events::{SyncCompleted, SyncFailed, SyncResult};
 use messaging::PendingFact;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
+use syncs::duplicates::Duplicates;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -142,7 +143,7 @@ pub(super) fn facts(attempt: &Attempt, next_retry_at: Option<OffsetDateTime>, un
             request_id: Some(attempt.request_id),
         })
     };
-    let mut facts = vec![match &attempt.end {
+    vec![match &attempt.end {
         End::Synced(result) => completed(*result),
         End::Skipped { .. } => completed(SyncResult::Skipped),
         End::Failed { error, .. } => OUTBOX.fact(SyncFailed {
@@ -160,17 +161,7 @@ pub(super) fn facts(attempt: &Attempt, next_retry_at: Option<OffsetDateTime>, un
             batch_id: claimed.batch.map(BatchId),
             request_id: Some(attempt.request_id),
         }),
-    }];
-    if let (false, Some(adopted_target_id)) = (attempt.duplicates.is_empty(), target_id) {
-        facts.push(OUTBOX.fact(SyncDuplicateFound {
-            sync_id: claimed.id,
-            entity_type: claimed.entity_type,
-            source_id: claimed.source_id,
-            adopted_target_id,
-            duplicate_target_ids: attempt.duplicates.clone(),
-        }));
-    }
-    facts
+    }]
 }
 
 /// Writes down what was written under a lease that was lost, and makes those rows unknown, so that FlashERP is asked what it holds.
@@ -226,24 +217,56 @@ pub(super) async fn stray_writes(
     Ok(())
 }
 
-/// Those stray writes are settled whose record was looked up and is known again.
-pub(super) async fn settle_stray_writes(connection: &mut PgConnection, held: &[&Attempt]) -> Result<(), sqlx::Error> {
+/// Those stray writes are settled whose record was looked up and is known again. One that made a record of its own has made a double: those are
+/// returned.
+pub(super) async fn settle_stray_writes(
+    connection: &mut PgConnection,
+    held: &[&Attempt],
+) -> Result<Vec<Duplicates>, sqlx::Error> {
     let known: Vec<Uuid> = held
         .iter()
         .filter(|attempt| attempt.claimed.outcome == Outcome::Unknown && !attempt.leaves_unknown())
         .map(|attempt| attempt.claimed.id.as_uuid())
         .collect();
     if known.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    sqlx::query(
+    let settled: Vec<(Uuid, String, Option<String>)> = sqlx::query_as(
         "UPDATE sync.stray_writes w SET settled_at = clock_timestamp() FROM sync.erp_syncs s
-         WHERE w.sync_id = ANY ($1) AND w.settled_at IS NULL AND s.id = w.sync_id AND s.outcome = 'known'",
+         WHERE w.sync_id = ANY ($1) AND w.settled_at IS NULL AND s.id = w.sync_id AND s.outcome = 'known'
+         RETURNING w.sync_id, w.target_id, s.target_id",
     )
     .bind(known)
-    .execute(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(())
+    let double = |(sync, stray, adopted): (Uuid, String, Option<String>)| {
+        let adopted = adopted.filter(|adopted| *adopted != stray)?;
+        let claimed = &held.iter().find(|attempt| attempt.claimed.id.as_uuid() == sync)?.claimed;
+        Some(Duplicates {
+            sync_id: claimed.id,
+            entity_type: claimed.entity_type,
+            source_id: claimed.source_id,
+            adopted: FlashErpId::new(adopted).ok()?,
+            others: vec![FlashErpId::new(stray).ok()?],
+        })
+    };
+    Ok(settled.into_iter().filter_map(double).collect())
+}
+
+/// What look-ups by reference found beside the record that was adopted.
+pub(super) fn duplicates(held: &[&Attempt]) -> Vec<Duplicates> {
+    held.iter()
+        .filter(|attempt| !attempt.duplicates.is_empty())
+        .filter_map(|attempt| {
+            Some(Duplicates {
+                sync_id: attempt.claimed.id,
+                entity_type: attempt.claimed.entity_type,
+                source_id: attempt.claimed.source_id,
+                adopted: attempt.known.target_id.clone()?,
+                others: attempt.duplicates.clone(),
+            })
+        })
+        .collect()
 }
 
 /// Settles what batches asked of these rows (id and status), which have come to rest.

@@ -104,6 +104,9 @@ async fn adopting_beside_a_worker_doubles_nothing_and_doubles_of_before_are_told
     let first = records.iter().find(|record| record.reference() == payments[0].to_string()).map(Record::id);
     assert_eq!(first, Some(oldest));
     assert_eq!(records.len(), payments.len() + 1);
+    let double =
+        "SELECT count(*) FROM reconciliation.findings WHERE class = 'duplicate_in_flasherp' AND decision = 'open'";
+    assert_eq!(world.count(double).await, 1, "one finding, however often it is met");
 }
 
 #[tokio::test]
