@@ -453,6 +453,24 @@ BEGIN
 END
 $$;
 
+-- What Stripe's events leave open and only its API tells (design section 5): fees, which of two states of one second is the later, refunds that an
+-- event counts and does not list. Read beside the applying of events, when the second of the event is over.
+CREATE TABLE sync.stripe_reads (
+    what       text NOT NULL CHECK (what IN ('customer', 'payment_intent', 'charge', 'refund', 'dispute', 'invoice',
+        'subscription', 'refunds_of_charge')),
+    object_id  text NOT NULL CHECK (length(object_id) BETWEEN 1 AND 255),
+    -- the second of the event; what is read later is at least of it
+    as_of      timestamptz NOT NULL,
+    livemode   boolean NOT NULL,
+    -- also the end of the lease of whoever reads it
+    due_at     timestamptz NOT NULL,
+    attempts   integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    error      text,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (what, object_id, as_of)
+);
+CREATE INDEX stripe_reads_due ON sync.stripe_reads (due_at);
+
 -- Readers: all but the lease.
 CREATE VIEW sync.for_readers AS
     SELECT id, source_system, source_type, source_id, target_system, target_id, sync_status, last_sync_attempt,
@@ -467,7 +485,7 @@ CREATE VIEW sync.gate_for_readers AS
     FROM sync.outbound_gate;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON sync.requests, sync.erp_syncs, sync.batches, sync.batch_items, sync.stray_writes,
-    sync.outbox TO erp_sync_worker;
+    sync.stripe_reads, sync.outbox TO erp_sync_worker;
 GRANT SELECT, UPDATE ON sync.outbound_gate TO erp_sync_worker;
 GRANT SELECT ON sync.outbound_conditions TO erp_sync_worker;
 -- all who call FlashERP

@@ -363,6 +363,29 @@ impl Sandbox {
         read::<Dump>(&self.call("GET", &format!("/stripe/sends/{id}/objects/{kind}"), None).await).data
     }
 
+    /// Every event that Stripe's API lists, oldest first.
+    pub async fn stripe_events(&self, key: &str) -> Vec<Value> {
+        #[derive(Deserialize)]
+        struct Page {
+            data: Vec<Value>,
+            has_more: bool,
+        }
+        let mut events: Vec<Value> = Vec::new();
+        loop {
+            let last = events.last().and_then(|event| event["id"].as_str());
+            let after = last.map(|id| format!("&starting_after={id}")).unwrap_or_default();
+            let url = format!("{}/v1/events?limit=100{after}", self.stripe_url());
+            let answer = self.client.get(&url).bearer_auth(key).send().await;
+            let answer = answer.unwrap_or_else(|error| panic!("is there a sandbox at {}? {error:?}", self.base));
+            let page: Page = read(&answer.text().await.unwrap_or_else(|error| panic!("{url} broke off: {error:?}")));
+            events.extend(page.data);
+            if !page.has_more {
+                events.reverse();
+                return events;
+            }
+        }
+    }
+
     /// What Stripe's API answers to the next `times` calls, or to all; `None` ends it.
     pub async fn set_stripe_outage(&self, status: Option<u16>, times: Option<u64>) {
         self.call("PUT", "/stripe/outage", Some(json!({ "status": status, "times": times }))).await;

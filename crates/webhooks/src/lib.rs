@@ -6,9 +6,12 @@
 //! * [`signature`] says who sent a body.
 //! * [`envelope`] says in one pass over the raw body which event it is and whether it can be applied at all.
 //! * [`stripe`] turns a stored body into the event that the inbound worker applies.
-//! * [`flasherp`] makes an event of a FlashERP record that was fetched.
+//! * [`flasherp`] makes an event of a FlashERP record that was fetched, [`stripe::pulled`] one of a Stripe object.
 
 pub mod envelope;
 pub mod flasherp;
 pub mod signature;
 pub mod stripe;
+
+/// What an event's id starts with that we made of something fetched.
+pub const PULL: &str = "pull:";

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 use secrets::Keyring;
 use service::settings::{self, Env};
 
-use crate::inbound::Rules;
+use crate::inbound::{InboundSettings, Rules};
 use crate::outbound::{CallSettings, OutboundSettings};
 
 /// What a worker does.
@@ -35,10 +35,8 @@ pub struct Config {
     pub gate: GateSettings,
     /// How outbound works.
     pub outbound: OutboundSettings,
-    /// `SYNC_APPLY_BATCH`.
-    pub apply_batch: i32,
-    /// How Stripe's events are applied.
-    pub rules: Rules,
+    /// How inbound works.
+    pub inbound: InboundSettings,
 }
 
 impl Config {
@@ -63,6 +61,7 @@ impl Config {
                 ),
             );
         }
+        let stripe = stripe::from_env(env);
         let in_flight = env.usize(&settings::SYNC_MAX_IN_FLIGHT);
         let max_per_second = env.u32(&settings::FLASHERP_MAX_RPS);
         Self {
@@ -89,11 +88,15 @@ impl Config {
                 in_hand: in_hand(in_flight, max_per_second),
                 disabled_by_environment: env.opt_flag(&settings::FLASHERP_ENABLED) == Some(false),
             },
-            apply_batch: i32::try_from(env.u32(&settings::SYNC_APPLY_BATCH)).unwrap_or(i32::MAX),
-            rules: Rules {
-                plans: price_plans(env),
-                production: env.flag(&settings::ERP_PRODUCTION),
-                upcoach: env.upcoach_mode(),
+            inbound: InboundSettings {
+                batch: i32::try_from(env.u32(&settings::SYNC_APPLY_BATCH)).unwrap_or(i32::MAX),
+                rules: Rules {
+                    plans: price_plans(env),
+                    production: env.flag(&settings::ERP_PRODUCTION),
+                    upcoach: env.upcoach_mode(),
+                    asks_stripe: stripe.is_some(),
+                },
+                stripe,
             },
         }
     }

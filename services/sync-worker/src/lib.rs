@@ -81,8 +81,7 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
         running.extend(Inbound::start(
             pool.clone(),
             &broker,
-            config.apply_batch,
-            config.rules,
+            config.inbound,
             target.clone(),
             Arc::clone(&stated),
             stop.clone(),

@@ -8,3 +8,4 @@ pub mod outbound_gate;
 pub mod outbox;
 pub mod request;
 pub mod stray_write;
+pub mod stripe_read;

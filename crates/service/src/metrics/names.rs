@@ -174,6 +174,8 @@ metrics! {
         EventsParked = "erp_events_parked", Count;
         /// How far behind the present the search for missed events is, by `source`. It grows while no run succeeds.
         MissedEventsBehind = "erp_missed_events_behind", Seconds;
+        /// Objects waiting to be read from Stripe's API: fees, ties, refunds that were not listed.
+        StripeReadsWaiting = "erp_stripe_reads_waiting", Count;
         /// Facts waiting in the outbox.
         OutboxDepth = "erp_outbox_depth", Count;
         /// 1 while connected to the broker, else 0.

@@ -111,10 +111,10 @@ settings! {
     // Stripe
     /// Secrets of Stripe's webhooks, comma-separated while rotating. Without one they are answered 503.
     STRIPE_WEBHOOK_SECRET = list().secret().read_by(&[Ingress, Sandbox]);
-    /// Key of Stripe's API (a restricted one that may read events is enough). Without it events that no webhook told of are not fetched. The sandbox's Stripe lets in whoever sends it.
-    STRIPE_API_KEY = text().secret().read_by(&[Scheduler, Sandbox]);
+    /// Key of Stripe's API (a restricted one that may read is enough). Without it events that no webhook told of are not fetched, and fees are not known. The sandbox's Stripe lets in whoever sends it.
+    STRIPE_API_KEY = text().secret().read_by(&[Scheduler, SyncWorker, Sandbox]);
     /// Stripe's API, without `/v1`.
-    STRIPE_BASE_URL = url().default("https://api.stripe.com").read_by(&[Scheduler]);
+    STRIPE_BASE_URL = url().default("https://api.stripe.com").read_by(&[Scheduler, SyncWorker]);
     /// The plan of Stripe prices that say it neither by lookup key nor by `metadata.plan`: `price_123=pro,price_456=team`.
     STRIPE_PRICE_PLANS = list().read_by(&[SyncWorker]);
     /// Production: events of Stripe's test mode (`livemode: false`) are kept and not applied.

@@ -2,4 +2,4 @@
 
 mod pulled;
 
-pub use pulled::{PULL, Pulled, pulled};
+pub use pulled::{Pulled, pulled};

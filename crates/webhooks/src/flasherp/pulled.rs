@@ -6,8 +6,7 @@ use domain::{EntityType, instant};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-/// What an id starts with of a record that we fetched ourselves: `pull:<type>:<id>:<updatedAt>`.
-pub const PULL: &str = "pull:";
+use crate::PULL;
 
 /// The event of a record that was fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]

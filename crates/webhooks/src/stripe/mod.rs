@@ -13,6 +13,7 @@ mod fields;
 mod ids;
 mod invoice;
 mod payment_intent;
+mod pulled;
 mod refund;
 mod subscription;
 
@@ -28,6 +29,7 @@ pub use ids::{
 };
 pub use invoice::{Invoice, InvoicePayment, InvoiceStatus, PaidBy};
 pub use payment_intent::{InvoiceReference, PaymentError, PaymentIntent, PaymentIntentStatus};
+pub use pulled::{NoObject, Pulled, pulled};
 pub use refund::{Refund, RefundStatus};
 pub use subscription::{Item, Items, Price, Recurring, Subscription, SubscriptionStatus, TransformQuantity};
 

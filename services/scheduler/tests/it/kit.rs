@@ -204,25 +204,12 @@ impl World {
 
     /// The ids that Stripe lists of events that something is done for, sorted.
     pub(crate) async fn listed(&self) -> Vec<String> {
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let mut ids: Vec<String> = Vec::new();
-        let mut after = String::new();
-        loop {
-            let url = format!("{}/v1/events?limit=100{after}", self.sandbox.stripe_url());
-            let answer = client.get(url).bearer_auth(STRIPE_KEY).send().await.expect("an answer");
-            let text = answer.text().await.expect("a page");
-            let page: Value = serde_json::from_str(&text).expect("JSON");
-            let data = page["data"].as_array().expect("a list");
-            let id = |event: &Value| event["id"].as_str().expect("an id").to_owned();
-            ids.extend(
-                data.iter().filter(|event| webhooks::stripe::is_read(event["type"].as_str().expect("a type"))).map(id),
-            );
-            if page["has_more"] == false {
-                ids.sort_unstable();
-                return ids;
-            }
-            after = format!("&starting_after={}", data.last().map(id).expect("a page with more is not empty"));
-        }
+        let text = |event: &Value, name: &str| event[name].as_str().expect("a text").to_owned();
+        let events = self.sandbox.stripe_events(STRIPE_KEY).await;
+        let read = events.iter().filter(|event| webhooks::stripe::is_read(&text(event, "type")));
+        let mut ids: Vec<String> = read.map(|event| text(event, "id")).collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// The ids of Stripe's events that are stored, sorted.

@@ -20,6 +20,7 @@ use super::events::{EventStatus, Source};
 use super::flasherp;
 use super::parking;
 use super::reading::Reading;
+use super::reads;
 use super::settlement::{self, Settlement};
 use super::store::{self, Needs};
 use super::stripe::fold::{Outcome, Rules, fold};
@@ -345,6 +346,9 @@ impl Applier {
         let mut books = store::load(connection, &Needs::of(&events)).await?;
         let outcomes = fold(&mut books, &events, &self.rules);
         store::save(connection, &books).await?;
+        if self.rules.asks_stripe {
+            reads::ask(connection, &books.wants).await?;
+        }
         Ok((outcomes, books.appeared().into_iter().collect()))
     }
 

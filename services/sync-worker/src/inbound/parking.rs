@@ -27,6 +27,10 @@ pub(super) async fn wake_known(pool: &PgPool, keys: &[String]) -> Result<Vec<Uui
             WHEN 'payment' THEN
                 EXISTS (SELECT FROM upcoach.transactions t WHERE t.stripe_transaction_id = parked.id AND t.type = 'payment')
                 OR EXISTS (SELECT FROM upcoach.transactions t WHERE t.stripe_charge_id = parked.id AND t.type = 'payment')
+            WHEN 'refund_of' THEN
+                (SELECT count(*) FROM upcoach.transactions t
+                 WHERE t.stripe_charge_id = split_part(parked.id, ':', 1) AND t.type = 'refund')
+                > split_part(parked.id, ':', 2)::bigint
             WHEN 'transaction' THEN EXISTS (SELECT FROM upcoach.transactions t WHERE t.id = parked.id::uuid)
             WHEN 'flasherp_customer' THEN
                 EXISTS (SELECT FROM sync.erp_syncs s WHERE s.target_id = parked.id AND s.source_type = 'customer')

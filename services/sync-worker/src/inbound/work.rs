@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::apply::{Applied, Applier};
+use super::reads;
 use super::stripe::fold::Rules;
 use crate::outbound::Target;
 
@@ -25,21 +26,32 @@ const PARKED_SWEEP: Duration = Duration::from_secs(60);
 /// How often it is looked whether FlashERP's events may go on that wait for outbound, or for their record to be fetched.
 const FLASHERP_SWEEP: Duration = Duration::from_secs(2);
 
+/// How the inbound role works.
+#[derive(Debug)]
+pub struct InboundSettings {
+    /// `SYNC_APPLY_BATCH`: events in one transaction at most.
+    pub batch: i32,
+    /// How Stripe's events are applied.
+    pub rules: Rules,
+    /// Stripe's API, if there is a key.
+    pub stripe: Option<stripe::Client>,
+}
+
 /// The inbound role.
 pub struct Inbound;
 
 impl Inbound {
-    /// Starts the role, which fetches from `target` what FlashERP's events left out; it stops taking when `stop` is cancelled. `stated` is rung when facts were stated. Returns what to wait for.
+    /// Starts the role, which fetches from `target` what FlashERP's events left out, and from Stripe's API what Stripe's did; it stops taking when `stop` is cancelled. `stated` is rung when facts were stated. Returns what to wait for.
     pub fn start(
         pool: PgPool,
         broker: &Broker,
-        batch: i32,
-        rules: Rules,
+        settings: InboundSettings,
         target: watch::Receiver<Watched<Target>>,
         stated: Arc<Notify>,
         stop: CancellationToken,
     ) -> Vec<JoinHandle<()>> {
-        let applier = Applier::new(pool, broker.hints().clone(), batch, rules);
+        let InboundSettings { batch, rules, stripe } = settings;
+        let applier = Applier::new(pool.clone(), broker.hints().clone(), batch, rules);
         let hints = messaging::consumer::run(
             broker.clone(),
             messaging::topology::Durable::SyncWorkerInbound,
@@ -47,12 +59,16 @@ impl Inbound {
             Arc::new(ReceivedEvents { applier: applier.clone(), stated: Arc::clone(&stated) }),
             stop.clone(),
         );
-        vec![
+        let reading = stripe
+            .map(|stripe| tokio::spawn(reads::run(pool, stripe, applier.clone(), Arc::clone(&stated), stop.clone())));
+        let mut running = vec![
             tokio::spawn(hints),
             tokio::spawn(apply_due(applier.clone(), Arc::clone(&stated), stop.clone())),
             tokio::spawn(sweep_parked(applier.clone(), Arc::clone(&stated), stop.clone())),
             tokio::spawn(go_on_with_flasherp(applier, target, stated, stop)),
-        ]
+        ];
+        running.extend(reading);
+        running
     }
 }
 

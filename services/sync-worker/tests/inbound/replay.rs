@@ -3,6 +3,8 @@
 use serde_json::json;
 use uuid::Uuid;
 
+use sync_worker::inbound::Rules;
+
 use crate::bench::Bench;
 use crate::stories::{Shape, Story};
 
@@ -43,9 +45,9 @@ async fn a_price_without_a_plan_is_quarantined_by_name_and_applied_when_the_sett
     let error: String = bench.one("SELECT error FROM ingress.webhook_events WHERE status = 'quarantined'").await;
     assert!(error.starts_with("price price_pro names no plan"), "{error}");
 
-    let knowing = bench.with_rules(sync_worker::inbound::Rules {
+    let knowing = bench.with_rules(Rules {
         plans: [("price_pro".to_owned(), domain::upcoach::Plan::Team)].into(),
-        ..sync_worker::inbound::Rules::default()
+        ..Rules::default()
     });
     replay(&bench, &ids[1..]).await;
     knowing.due().await.expect("applied");

@@ -20,6 +20,9 @@ use uuid::Uuid;
 /// How long anything may take that these tests wait for.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
+/// What the sandbox's Stripe lets in.
+pub(crate) const STRIPE_KEY: &str = "sk_test_of_the_test";
+
 const KEYS: &str = "test:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
 /// A database, broker and sandbox of a test's own.
@@ -45,8 +48,10 @@ impl World {
     pub(crate) async fn in_mode(mode: UpcoachMode) -> Self {
         let (database, broker, scratch) =
             (TestDatabase::new().await, TestBroker::new().await, Scratch::new().expect("a folder"));
-        let process =
-            Service::start(testkit::service("flasherp-sandbox", scratch.path())).await.expect("the sandbox starts");
+        let options = testkit::service("flasherp-sandbox", scratch.path())
+            .env("STRIPE_API_KEY", STRIPE_KEY)
+            .env("STRIPE_WEBHOOK_SECRET", "whsec_of_the_test");
+        let process = Service::start(options).await.expect("the sandbox starts");
         let http = process.addresses().http.expect("the sandbox serves HTTP");
         let sandbox = Sandbox::at(format!("http://{http}"));
         let pool = PgPool::connect(&database.admin_url()).await.expect("the superuser gets in");
@@ -165,6 +170,11 @@ impl World {
         let options = flasherp::Options { allow_private: true, ..options };
         let client = flasherp::Client::with(options, gate.of_version(stored.version()), None).expect("a client");
         Previews { pool, client, scope: stored.scope(), adopted_at: stored.adopted_at() }
+    }
+
+    /// A worker that may ask the sandbox's Stripe.
+    pub(crate) fn asking_worker_options(&self, name: &str) -> ServiceOptions {
+        self.worker_options(name).env("STRIPE_API_KEY", STRIPE_KEY).env("STRIPE_BASE_URL", self.sandbox.stripe_url())
     }
 
     /// Stores events as ingress does, without a hint.

@@ -11,6 +11,7 @@ mod outages;
 mod preview;
 mod processes;
 mod reports;
+mod stripe_reads;
 mod subscriptions;
 mod unknown_outcomes;
 mod views;

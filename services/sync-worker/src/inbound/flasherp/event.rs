@@ -5,7 +5,7 @@ use domain::{EntityType, FlashErpId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
-use webhooks::flasherp::PULL;
+use webhooks::PULL;
 
 /// An event.
 #[derive(Debug)]

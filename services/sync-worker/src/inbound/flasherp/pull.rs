@@ -12,7 +12,8 @@ use flasherp::{Call, Client};
 use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
-use webhooks::flasherp::{PULL, pulled};
+use webhooks::PULL;
+use webhooks::flasherp::pulled;
 
 use crate::inbound::batch::{self, Which};
 use crate::inbound::settlement::{self, Settlement};

@@ -93,6 +93,10 @@ impl Needs {
         self.invoices.extend(charge.invoice_id().map(|id| id.as_str().to_owned()));
         self.payment(charge.payment_intent_id().map(|id| id.as_str()), Some(charge.id.as_str()));
         charge.refunds().for_each(|refund| self.refund(refund));
+        if charge.amount_refunded > 0 {
+            let ids = [charge.payment_intent_id().map(|id| id.as_str()), Some(charge.id.as_str())];
+            self.refunded.extend(ids.into_iter().flatten().map(str::to_owned));
+        }
     }
 
     fn refund(&mut self, refund: &Refund) {

@@ -1,6 +1,6 @@
 //! The rows that a batch of events may touch, in memory: loaded before the fold, written after it where they changed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -9,6 +9,7 @@ use super::keys;
 use super::subscription::Subscription;
 use super::transaction::Transaction;
 use super::user::{User, Users};
+use super::wants::{Occasion, Want, What};
 
 /// A row of one of the tables.
 pub(crate) trait Row: Clone + PartialEq {
@@ -116,17 +117,37 @@ pub(crate) struct Books {
     pub(crate) invoices: Table<Invoice>,
     pub(crate) transactions: Table<Transaction>,
     pub(crate) alerts: Vec<Alert>,
+    /// What only Stripe's API tells.
+    pub(crate) wants: BTreeSet<Want>,
 }
 
 impl Books {
     /// The wait keys of what is known now and was not when the rows were loaded.
     pub(crate) fn appeared(&self) -> HashSet<String> {
-        let mut keys = HashSet::new();
-        self.users.appeared(&mut keys);
-        self.subscriptions.appeared(&mut keys);
-        self.invoices.appeared(&mut keys);
-        self.transactions.appeared(&mut keys);
-        keys
+        let mut found = HashSet::new();
+        self.users.appeared(&mut found);
+        self.subscriptions.appeared(&mut found);
+        self.invoices.appeared(&mut found);
+        self.transactions.appeared(&mut found);
+        for refund in self.transactions.made() {
+            let Some(charge) = refund.stripe_charge_id.as_deref().filter(|_| refund.is_refund()) else { continue };
+            found.extend((0..self.refunds_of(charge)).map(|fewer| keys::more_refunds_than(charge, fewer)));
+        }
+        found
+    }
+
+    /// How many refunds of a charge are known.
+    pub(crate) fn refunds_of(&self, charge: &str) -> usize {
+        let of_it = |row: &&Transaction| row.is_refund() && row.stripe_charge_id.as_deref() == Some(charge);
+        self.transactions.iter().filter(of_it).count()
+    }
+
+    /// Asks for an object as Stripe's API shows it once the second of what was told is over. What was read itself leaves nothing open.
+    pub(crate) fn want(&mut self, what: What, id: &str, occasion: Occasion) {
+        if !occasion.pulled {
+            let Occasion { created: as_of, livemode, .. } = occasion;
+            self.wants.insert(Want { what, id: id.to_owned(), as_of, livemode });
+        }
     }
 
     /// The user whom an event is about: the one that its metadata names, else that of its Stripe customer.

@@ -13,6 +13,7 @@ use super::fold::Outcome;
 use super::newest::{Newest, Told, Version};
 use super::payment;
 use super::transaction::Transaction;
+use super::wants::{Occasion, What};
 
 /// What a dispute tells.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,7 +76,11 @@ pub(crate) fn take(books: &mut Books, event: &Event<Dispute>) -> Outcome {
         description: dispute.reason.clone(),
         reason: reason.map(str::to_owned),
     };
-    Newest::take(&mut row.stripe_facts.dispute, Version::new(event.created, rank), told);
+    let occasion = Occasion::from(event);
+    Newest::take(&mut row.stripe_facts.dispute, Version::of(occasion, rank), told);
+    if row.stripe_facts.dispute.as_ref().is_some_and(Newest::is_undecided) {
+        books.want(What::Dispute, dispute.id.as_str(), occasion);
+    }
     row.original_id = Some(original.id);
     row.compute_chargeback();
     let id = row.id;

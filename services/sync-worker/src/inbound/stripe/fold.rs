@@ -8,6 +8,8 @@ use webhooks::stripe::StripeEvent;
 use super::books::Books;
 use super::keys::WaitKeys;
 use super::plan::Plans;
+use super::user::User;
+use super::wants::What;
 use super::{chargeback, invoice, payment, refund, subscription};
 
 /// What the settings say.
@@ -19,6 +21,8 @@ pub struct Rules {
     pub production: bool,
     /// `UPCOACH_MODE`: whether UpCoach's records are written here or by UpCoach itself.
     pub upcoach: UpcoachMode,
+    /// Whether there is a `STRIPE_API_KEY`: then what events leave open is asked for.
+    pub asks_stripe: bool,
 }
 
 /// What becomes of an event.
@@ -102,7 +106,13 @@ fn take(books: &mut Books, event: &StripeEvent, rules: &Rules) -> Outcome {
         StripeEvent::Customer(event) if event.object.deleted || event.event_type == "customer.deleted" => {
             Outcome::Ignored
         }
-        StripeEvent::Customer(event) => Outcome::applied([(EntityType::Customer, books.users.take(event))]),
+        StripeEvent::Customer(event) => {
+            let user = books.users.take(event);
+            if books.users.get(user).is_some_and(User::is_undecided) {
+                books.want(What::Customer, event.object.id.as_str(), event.into());
+            }
+            Outcome::applied([(EntityType::Customer, user)])
+        }
         StripeEvent::Subscription(event) => subscription::take(books, event, &rules.plans),
         StripeEvent::Invoice(event) if event.event_type == "invoice.payment_failed" => {
             subscription::payment_failed(books, event)
@@ -110,7 +120,7 @@ fn take(books: &mut Books, event: &StripeEvent, rules: &Rules) -> Outcome {
         StripeEvent::Invoice(event) => invoice::take(books, event),
         StripeEvent::PaymentIntent(event) => payment::intent(books, event),
         StripeEvent::InvoicePayment(event) => payment::invoice_payment(books, event),
-        StripeEvent::Refund(event) => refund::take(books, &event.object, event.created),
+        StripeEvent::Refund(event) => refund::take(books, &event.object, event.into()),
         StripeEvent::Dispute(event) => chargeback::take(books, event),
         StripeEvent::Other { .. } => Outcome::Ignored,
         StripeEvent::Charge(event) => {
@@ -118,9 +128,15 @@ fn take(books: &mut Books, event: &StripeEvent, rules: &Rules) -> Outcome {
             let listed = event.object.refunds().filter(|_| event.object.captured);
             if let Outcome::Applied(records) = &mut outcome {
                 for refund in listed {
-                    if let Outcome::Applied(refunded) = refund::take(books, refund, event.created) {
+                    if let Outcome::Applied(refunded) = refund::take(books, refund, event.into()) {
                         records.extend(refunded);
                     }
+                }
+                if event.event_type == "charge.refunded"
+                    && event.object.captured
+                    && let Some(waits) = refund::await_missing(books, &event.object, event.into())
+                {
+                    outcome = waits;
                 }
             }
             outcome

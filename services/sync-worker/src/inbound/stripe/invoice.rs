@@ -12,6 +12,7 @@ use super::fold::Outcome;
 use super::newest::{Newest, Told, Version};
 use super::transaction::Transaction;
 use super::user::named_user;
+use super::wants::{Occasion, What};
 use super::{keys, payment};
 
 /// A row of `upcoach.invoices`. The amount is in Stripe's units of `currency`.
@@ -94,7 +95,11 @@ pub(crate) fn take(books: &mut Books, event: &Event<stripe::Invoice>) -> Outcome
         due: unix(invoice.due_date),
         paid: unix(invoice.paid_at()),
     };
-    Newest::take(&mut row.stripe_facts.invoice, Version::new(event.created, rank), told);
+    let occasion = Occasion::from(event);
+    Newest::take(&mut row.stripe_facts.invoice, Version::of(occasion, rank), told);
+    if row.stripe_facts.invoice.as_ref().is_some_and(Newest::is_undecided) {
+        books.want(What::Invoice, stripe_id, occasion);
+    }
     row.compute();
     if let Some(stripe_id) = invoice.subscription_id().map(|id| id.as_str()) {
         // A subscription that is still to come will have this id: money does not wait for it.

@@ -30,6 +30,11 @@ pub(crate) fn payment(stripe_id: &str) -> String {
     format!("payment:{stripe_id}")
 }
 
+/// One more refund of a charge than the `known` ones.
+pub(crate) fn more_refunds_than(charge: &str, known: usize) -> String {
+    format!("refund_of:{charge}:{known}")
+}
+
 /// Whoever tells whose payment it is that names nobody: an invoice, in the end.
 pub(crate) fn payer_of(stripe_id: &str) -> String {
     format!("payer_of:{stripe_id}")

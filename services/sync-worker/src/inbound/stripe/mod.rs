@@ -3,7 +3,7 @@
 //! Every row that Stripe feeds keeps, per Stripe object, the newest that this object told ([`newest`]); its columns are computed from that
 //! ([`payment`], [`refund`], [`chargeback`], [`subscription`], [`invoice`], [`user`]). So neither order nor repetition of events matters, and
 //! one payment is one transaction whichever events tell of it. What refers to something unknown is parked under the keys ([`keys`]) of which
-//! one has to appear; [`fold`] says what becomes of each event of a batch, over the rows ([`books`]) that it may touch.
+//! one has to appear; what only Stripe's API tells is wanted ([`wants`]); [`fold`] says what becomes of each event of a batch, over the rows ([`books`]) that it may touch.
 
 pub(super) mod books;
 pub(super) mod chargeback;
@@ -17,6 +17,7 @@ pub(super) mod refund;
 pub(super) mod subscription;
 pub(super) mod transaction;
 pub(super) mod user;
+pub(super) mod wants;
 
 #[cfg(test)]
 mod tests;

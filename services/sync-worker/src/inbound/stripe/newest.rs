@@ -1,6 +1,7 @@
 //! Never older state over newer: of one Stripe object, the newest that it told, and when.
 //!
-//! Stripe stamps events in whole seconds, so a version is (second, rank): on a tie the state that can't be followed by the other wins. What is
+//! Stripe stamps events in whole seconds, so a version is (second, rank): on a tie the state that can't be followed by the other wins, and over both
+//! the object as Stripe's API showed it when the second was over. What is
 //! still of the same version is kept side by side, and of these the one counts that no other says it has replaced; should that not decide it,
 //! the greatest, so that the end is the same in any order.
 
@@ -9,8 +10,12 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::wants::Occasion;
+
 /// How many ranks share a second.
-const RANKS: i64 = 4;
+const RANKS: i64 = 8;
+/// Above those of events (0 to 3).
+const PULLED: u8 = 7;
 
 /// A point in the life of a Stripe object; later is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -22,6 +27,11 @@ impl Version {
     pub(crate) const fn new(created: OffsetDateTime, rank: u8) -> Self {
         let rank = if (rank as i64) < RANKS { rank as i64 } else { RANKS - 1 };
         Self(created.unix_timestamp() * RANKS + rank)
+    }
+
+    /// Of what was told on an occasion.
+    pub(crate) const fn of(occasion: Occasion, rank: u8) -> Self {
+        Self::new(occasion.created, if occasion.pulled { PULLED } else { rank })
     }
 
     /// Whether it is of a later second; ranks are those of one object alone.
@@ -57,6 +67,12 @@ impl<T: Told, V: Ord> Newest<T, V> {
             }
             _ => *known = Some(Self { at, told: BTreeSet::from([told]) }),
         }
+    }
+
+    /// Whether several things were told at the same version and nothing says which was the last.
+    pub(crate) fn is_undecided(&self) -> bool {
+        let is_last = |told: &&T| !self.told.iter().any(|other| other != *told && other.replaced(told));
+        self.told.len() > 1 && self.told.iter().filter(is_last).count() != 1
     }
 
     /// When it was told.
@@ -117,6 +133,26 @@ mod tests {
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             assert_eq!(newest(&order.map(|index: usize| chain[index].clone())), "k", "{order:?}");
         }
+    }
+
+    #[test]
+    fn it_is_undecided_only_while_nothing_says_which_of_the_same_version_was_the_last() {
+        let at = Version::new(NOON, 1);
+        let mut known = None;
+        for (step, undecided) in [(Step("a", ""), false), (Step("b", ""), true)] {
+            Newest::take(&mut known, at, step);
+            assert_eq!(known.as_ref().map(Newest::is_undecided), Some(undecided));
+        }
+        let pulled = Occasion { created: NOON, livemode: true, pulled: true };
+        Newest::take(&mut known, Version::of(pulled, 0), Step("a", ""));
+        assert_eq!(known.as_ref().map(|known| (known.get().0, known.is_undecided())), Some(("a", false)));
+        Newest::take(&mut known, Version::new(NOON, 3), Step("late", ""));
+        assert_eq!(known.map(|known| known.get().0), Some("a"), "what was read goes over every event of its second");
+        let mut chain = None;
+        for step in [Step("a", "b"), Step("b", "")] {
+            Newest::take(&mut chain, at, step);
+        }
+        assert_eq!(chain.map(|chain| chain.is_undecided()), Some(false), "the one says that it replaced the other");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::fold::Outcome;
 use super::newest::{Newest, Told, Version};
 use super::transaction::Transaction;
 use super::user::named_user;
+use super::wants::{Occasion, What};
 use super::{invoice, keys};
 
 /// What a row said before Stripe told anything of it.
@@ -128,7 +129,11 @@ pub(crate) fn intent(books: &mut Books, event: &Event<PaymentIntent>) -> Outcome
         invoice: intent.invoice_id().map(|id| id.as_str().to_owned()),
     };
     row.keep_own();
-    Newest::take(&mut row.stripe_facts.payment_intent, Version::new(event.created, rank), told);
+    let occasion = Occasion::from(event);
+    Newest::take(&mut row.stripe_facts.payment_intent, Version::of(occasion, rank), told);
+    if row.stripe_facts.payment_intent.as_ref().is_some_and(Newest::is_undecided) {
+        books.want(What::PaymentIntent, intent.id.as_str(), occasion);
+    }
     row.take_earlier(intent.created);
     settle(books, row)
 }
@@ -171,6 +176,7 @@ pub(crate) fn charge(books: &mut Books, event: &Event<Charge>) -> Outcome {
         ChargeStatus::Succeeded | ChargeStatus::Pending => TransactionStatus::Pending,
         ChargeStatus::Failed => TransactionStatus::Failed,
     };
+    let occasion = Occasion::from(event);
     let brought = charge.balance_transaction.as_ref().and_then(Expandable::object);
     let told = ChargeTold {
         id: charge.id.as_str().to_owned(),
@@ -193,10 +199,15 @@ pub(crate) fn charge(books: &mut Books, event: &Event<Charge>) -> Outcome {
         succeeded: status == TransactionStatus::Completed,
         made: charge.created.unix_timestamp(),
         id: told.id.clone(),
-        at: Version::new(event.created, rank),
+        at: Version::of(occasion, rank),
     };
     row.keep_own();
     Newest::take(&mut row.stripe_facts.charge, best, told);
+    let is_undecided = row.stripe_facts.charge.as_ref().is_some_and(Newest::is_undecided);
+    let lacks_fee = row.fee.is_none() && brought.is_none() && charge.balance_transaction.is_some();
+    if is_undecided || (lacks_fee && status == TransactionStatus::Completed) {
+        books.want(What::Charge, charge.id.as_str(), occasion);
+    }
     row.take_earlier(charge.created);
     settle(books, row)
 }
@@ -215,7 +226,7 @@ pub(crate) fn paid_by(books: &mut Books, event: &Event<Invoice>, user: Uuid) -> 
         amount: invoice.amount_paid,
         currency: invoice.currency.clone(),
     };
-    Some(paid(books, [intent, charge], stripe_id, told, Version::new(event.created, 0), (user, event.created)))
+    Some(paid(books, [intent, charge], stripe_id, told, Version::of(event.into(), 0), (user, event.created)))
 }
 
 /// Takes in what a payment of an invoice tells, since 2025-03-31.
@@ -229,7 +240,7 @@ pub(crate) fn invoice_payment(books: &mut Books, event: &Event<InvoicePayment>) 
     let amount = payment.amount_paid.unwrap_or(0);
     let Some(stripe_id) = intent.or(charge).filter(|_| amount > 0) else { return Outcome::nothing() };
     let told = InvoiceTold { invoice: in_id.to_owned(), amount, currency: payment.currency.clone() };
-    let record = paid(books, [intent, charge], stripe_id, told, Version::new(event.created, 0), (user, event.created));
+    let record = paid(books, [intent, charge], stripe_id, told, Version::of(event.into(), 0), (user, event.created));
     Outcome::applied([record])
 }
 

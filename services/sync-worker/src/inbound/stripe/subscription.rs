@@ -14,6 +14,7 @@ use super::keys;
 use super::newest::{Newest, Told, Version};
 use super::plan::{self, Plans};
 use super::user::named_user;
+use super::wants::{Occasion, What};
 
 /// A row of `upcoach.subscriptions`. The amount is in Stripe's units of `currency`, per interval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
@@ -120,7 +121,11 @@ pub(crate) fn take(books: &mut Books, event: &Event<stripe::Subscription>, plans
         "customer.subscription.created" => 0,
         _ => 1,
     };
-    Newest::take(&mut row.stripe_facts.subscription, Version::new(event.created, rank), told);
+    let occasion = Occasion::from(event);
+    Newest::take(&mut row.stripe_facts.subscription, Version::of(occasion, rank), told);
+    if row.stripe_facts.subscription.as_ref().is_some_and(Newest::is_undecided) {
+        books.want(What::Subscription, stripe_id, occasion);
+    }
     row.compute();
     let id = row.id;
     books.subscriptions.set(row);

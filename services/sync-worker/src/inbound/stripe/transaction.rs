@@ -93,6 +93,11 @@ impl Transaction {
         }
     }
 
+    /// Whether money went back by it.
+    pub(crate) fn is_refund(&self) -> bool {
+        self.kind == TransactionType::Refund.as_str()
+    }
+
     /// Whether it is a payment, rather than what belongs to one.
     pub(crate) fn is_payment(&self) -> bool {
         self.kind == TransactionType::Payment.as_str()

@@ -182,6 +182,11 @@ fn new_user(event: &Event<Customer>) -> User {
 }
 
 impl User {
+    /// Whether its Stripe customer told two things in one second.
+    pub(crate) fn is_undecided(&self) -> bool {
+        self.stripe_facts.customer.as_ref().is_some_and(Newest::is_undecided)
+    }
+
     /// What Stripe does not know is no reason to forget it.
     fn merge(&mut self, event: &Event<Customer>) {
         let customer = &event.object;
@@ -199,7 +204,7 @@ impl User {
         };
         let rank = u8::from(event.event_type != "customer.created");
         let known = self.stripe_facts.customer.as_ref().map(|newest| newest.get().clone());
-        Newest::take(&mut self.stripe_facts.customer, Version::new(event.created, rank), told);
+        Newest::take(&mut self.stripe_facts.customer, Version::of(event.into(), rank), told);
         let Some(newest) = self.stripe_facts.customer.as_ref().map(Newest::get) else { return };
         let (known_email, known_name) = known.map_or((None, None), |known| (known.email, known.name));
         if newest.email.is_some() && newest.email != known_email {

@@ -183,3 +183,91 @@ fn an_imported_payment_keeps_what_stripe_does_not_tell() {
     assert_eq!(row.description.as_deref(), Some("Coaching in March"));
     assert_eq!((row.status.as_str(), row.refunded_amount), ("partially_refunded", 100));
 }
+
+fn wanted(system: &System) -> Vec<(&'static str, &str)> {
+    system.books.wants.iter().map(|want| (want.what.as_str(), want.id.as_str())).collect()
+}
+
+fn paid() -> System {
+    let mut system = System::default();
+    system.take(&parse(&STORY.customer("created", 0, "a@example.com", None)));
+    system.take(&parse(&STORY.charge("succeeded", 9, &STORY.charge_object("succeeded", 2, 0))));
+    system
+}
+
+#[test]
+fn a_charge_that_counts_refunds_nobody_told_of_waits_for_each_and_asks_for_them() {
+    let mut system = paid();
+    let part = STORY.amount / 4;
+    let refunded = STORY.charge("refunded", 103, &STORY.charge_object("succeeded", 2, part * 2));
+    assert_eq!(waits_for(&system.take(&parse(&refunded))).0, "refund_of:ch_1_2:0");
+    assert_eq!(wanted(&system), [("refunds_of_charge", "ch_1_2")]);
+    system.take(&parse(&STORY.refund("refund.created", 101, &STORY.refund_object(1, part, "succeeded"))));
+    assert_eq!(system.waiting(), 1, "one is missing still");
+    system.take(&parse(&STORY.refund("refund.created", 102, &STORY.refund_object(2, part, "succeeded"))));
+    assert_eq!(system.waiting(), 0);
+    assert_eq!(system.books.transactions.find("pi_1").map(|payment| payment.refunded_amount), Some(part * 2));
+}
+
+#[test]
+fn a_refund_that_failed_before_is_not_one_that_the_charge_counts_and_one_that_failed_later_is() {
+    let part = STORY.amount / 4;
+    let refunded = STORY.charge("refunded", 103, &STORY.charge_object("succeeded", 2, part));
+    for (failed_at, waits) in [(102, 1), (110, 0)] {
+        let mut system = paid();
+        system.take(&parse(&STORY.refund("refund.failed", failed_at, &STORY.refund_object(1, part, "failed"))));
+        system.take(&parse(&refunded));
+        assert_eq!(system.waiting(), waits, "failed at {failed_at}");
+    }
+}
+
+#[test]
+fn what_was_only_reserved_and_let_go_is_no_refund() {
+    let mut system = paid();
+    let mut charge = STORY.charge_object("succeeded", 2, STORY.amount);
+    charge["captured"] = json!(false);
+    system.take(&parse(&STORY.charge("refunded", 103, &charge)));
+    assert_eq!((system.waiting(), wanted(&system)), (0, vec![]));
+}
+
+#[test]
+fn a_fee_is_asked_for_where_the_event_has_but_its_id_and_never_twice_or_for_a_failure() {
+    let mut charge = STORY.charge_object("succeeded", 2, 0);
+    charge["balance_transaction"] = json!("txn_1");
+    let mut system = System::default();
+    system.take(&parse(&STORY.customer("created", 0, "a@example.com", None)));
+    system.take(&parse(&STORY.charge("succeeded", 9, &charge)));
+    assert_eq!(wanted(&system), [("charge", "ch_1_2")]);
+
+    // What was read tells it, over whatever an event of that second told.
+    let mut read = charge.clone();
+    read["balance_transaction"] = json!({"id": "txn_1", "object": "balance_transaction", "fee": 62, "net": STORY.amount - 62, "currency": STORY.currency});
+    let as_of = system.books.wants.iter().next().expect("one").as_of;
+    let pulled = webhooks::stripe::pulled(&read.to_string(), as_of, false).expect("an object").expect("told");
+    system.books.wants.clear();
+    system.take(&webhooks::stripe::parse(pulled.body.as_bytes()).expect("an event"));
+    system.take(&parse(&STORY.charge("updated", 30, &charge)));
+    let fees = system.books.transactions.find("pi_1").map(|payment| (payment.fee, payment.net));
+    assert_eq!(fees, Some((Some(62), Some(STORY.amount - 62))), "a later event without it takes nothing away");
+    assert_eq!(wanted(&system), []);
+
+    let mut failed = STORY.charge_object("failed", 3, 0);
+    failed["balance_transaction"] = json!("txn_2");
+    system.take(&parse(&Story::new(2, Shape::Current).customer("created", 0, "b@example.com", None)));
+    system.take(&parse(&STORY.charge("failed", 40, &failed)));
+    assert_eq!(wanted(&system), []);
+}
+
+#[test]
+fn two_states_of_one_second_are_asked_about_unless_one_is_known_to_be_the_last() {
+    let mut system = System::default();
+    system.take(&parse(&STORY.customer("created", 0, "a@example.com", None)));
+    system.take(&parse(&STORY.refund("refund.created", 101, &STORY.refund_object(1, 5, "pending"))));
+    system.take(&parse(&STORY.intent("succeeded", 9, 2)));
+    system.take(&parse(&STORY.refund("refund.updated", 101, &STORY.refund_object(1, 5, "succeeded"))));
+    assert_eq!(wanted(&system), [], "what succeeded was pending before");
+    let mut other = STORY.refund_object(1, 5, "succeeded");
+    other["reason"] = json!("duplicate");
+    system.take(&parse(&STORY.refund("charge.refund.updated", 101, &other)));
+    assert_eq!(wanted(&system), [("refund", "re_1_1")]);
+}
