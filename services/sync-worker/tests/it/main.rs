@@ -3,6 +3,7 @@
 mod adoption;
 mod batches;
 mod claims;
+mod currencies;
 mod customers_first;
 mod frozen;
 mod kit;
