@@ -3,6 +3,7 @@
 mod bench;
 mod flasherp;
 mod orders;
+mod plots;
 mod replay;
 mod stories;
 mod views;

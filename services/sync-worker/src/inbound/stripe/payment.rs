@@ -410,10 +410,12 @@ impl Transaction {
             .or_else(|| intent.and_then(|told| told.charge.clone()))
             .or_else(|| charge.map(|told| told.id.clone()))
             .or_else(|| own.and_then(|own| own.charge.clone()));
+        // Of what did not go through, Stripe's API since 2025-03-31 names no invoice: both shapes end in the same row.
+        let went_through = succeeded.is_some() || captured.is_some();
         self.stripe_invoice_id = invoice
             .map(|told| told.invoice.clone())
-            .or_else(|| intent.and_then(|told| told.invoice.clone()))
-            .or_else(|| charge.and_then(|told| told.invoice.clone()))
+            .or_else(|| intent.filter(|_| went_through).and_then(|told| told.invoice.clone()))
+            .or_else(|| charge.filter(|_| went_through).and_then(|told| told.invoice.clone()))
             .or_else(|| own.and_then(|own| own.invoice.clone()));
         if let Some((fee, net)) = captured.and_then(|told| told.brought) {
             (self.fee, self.net) = (Some(fee), Some(net));
