@@ -60,6 +60,23 @@ soak *args: _test-programs
     done
     exec cargo test -q -p system-tests --test it -- --ignored --exact faults::soak --nocapture
 
+# Run the fuzz targets, a million cases each: [TARGET] [--cases N] [--seed N]; signatures, events, FlashERP's answers
+[positional-arguments]
+fuzz *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    target=fuzz_
+    export FUZZ_CASES=1000000
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --cases) FUZZ_CASES=${2:?--cases needs a number}; shift 2 ;;
+        --seed) export FUZZ_SEED=${2:?--seed needs a number}; shift 2 ;;
+        -*) echo "fuzz: unknown argument $1; there are --cases N and --seed N" >&2; exit 2 ;;
+        *) target=fuzz_${1#fuzz_}; shift ;;
+        esac
+    done
+    cargo test -q --profile fuzz -p webhooks -p flasherp -p sync-worker --lib --test fuzz -- "$target" --nocapture --test-threads 2
+
 # Measure against the limits of the parts underneath, in release builds: all benches, or those named (start, sandbox, ingress, path)
 [positional-arguments]
 bench *names:

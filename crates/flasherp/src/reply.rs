@@ -100,3 +100,54 @@ impl<'a> OwnError<'a> {
         issues.into_iter().take(MAX_ISSUES).map(clean).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! Fuzz target (`./justw fuzz`): whatever FlashERP, or whoever answers in its place, sends, the client bears it and repeats no secret.
+
+    use secrecy::SecretString;
+
+    use super::*;
+
+    const SECRET: &str = "sk_live_4711";
+
+    /// Every answer that can't be read as a success, and what is read as one.
+    fn look_at<T>(status: u16, body: &[u8], reader: Reader<T>) {
+        let answer = Answer { status, retry_after: None, body: body.to_vec() };
+        let redactor = Redactor::new([SecretString::from(SECRET)]);
+        let Err(error) = read(&answer, reader, &redactor) else {
+            assert!(answer.is_success());
+            return;
+        };
+        let told = format!("{error} {:?}", error.details);
+        assert!(!told.contains(SECRET), "it repeats a secret");
+        assert!(error.message.chars().count() <= 700, "{} characters", error.message.chars().count());
+        assert!(error.details.len() <= MAX_ISSUES);
+        // what a proxy says is never FlashERP's own word, and only that is definite
+        let is_own = serde_json::from_slice::<serde_json::Value>(body)
+            .is_ok_and(|body| body["code"].is_string() && body["message"].is_string());
+        assert!(is_own || !error.own_word);
+        assert!(error.own_word || !error.definite);
+    }
+
+    #[test]
+    fn fuzz_answer() {
+        let examples: [&[u8]; 6] = [
+            br#"{"code":"VALIDATION_ERROR","message":"amount sk_live_4711 is wrong","details":[{"field":"amount","issue":"too small"},{"field":"currency"}]}"#,
+            br#"{"error":"Too Many Requests","code":"RATE_LIMIT_EXCEEDED","message":"slow down","details":null,"requestId":"r"}"#,
+            br#"<html><body>502 Bad Gateway sk_live_4711</body></html>"#,
+            br#"{"id":"txn_1","upcoachReference":"r","amount":10.990,"currency":"USD","status":"completed","createdAt":"2026-11-24T12:00:00.000Z","updatedAt":"2026-11-24T12:00:00.000Z"}"#,
+            br#"{"data":[{"id":"txn_1","createdAt":"2026-11-24T12:00:00.000Z","updatedAt":"2026-11-24T12:00:00.000Z"}],"nextCursor":"sk_live_4711"}"#,
+            br#"{"status":"healthy","version":"1.4","capabilities":["idempotency-key","updated-since"]}"#,
+        ];
+        fuzzing::run(&examples, |body| {
+            for status in [200, 400, 401, 409, 429, 503] {
+                look_at(status, body, record);
+            }
+            look_at(204, body, record_or_nothing);
+            look_at(200, body, page);
+            look_at(200, body, health);
+            look_at(201, body, object);
+        });
+    }
+}

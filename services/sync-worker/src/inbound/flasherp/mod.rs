@@ -4,6 +4,8 @@
 //! [`store`] loads and writes. What is older than what we know of a record is not merged: [`pull`] fetches the record as it is now.
 
 pub(super) mod event;
+#[cfg(test)]
+mod fuzz;
 pub(super) mod ledger;
 pub(super) mod locked;
 pub(super) mod merge;

@@ -8,6 +8,7 @@ use domain::{
 };
 use events::AlertKind;
 use serde_json::json;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::event::{FlasherpEvent, PaymentFailed, What, reference};
@@ -171,12 +172,11 @@ fn customer(ledger: &mut Ledger, sync: &Sync, record: &Record) -> Result<Merged,
     let open = mapping::open_to_flasherp(EntityType::Customer, false);
     let ours = Ours { wanted: &wanted, updated_at: user.updated_at, base: &base, open, stripes: &[] };
     let merged = merge(&ours, record, ledger.policy);
-    let text = |field| merged.taken.get(&field).and_then(FieldValue::as_text).map(str::to_owned);
-    if let Some(name) = text(Field::Name) {
-        user.name = Some(name);
+    if let Some(name) = text_of(&merged.taken, Field::Name)? {
+        user.name = Some(name.to_owned());
     }
-    if let Some(email) = text(Field::Email) {
-        user.email = Some(email);
+    if let Some(email) = text_of(&merged.taken, Field::Email)? {
+        user.email = Some(email.to_owned());
     }
     ledger.users.set(user.id, user);
     Ok(merged)
@@ -203,28 +203,46 @@ fn invoice(ledger: &mut Ledger, sync: &Sync, record: &Record) -> Result<Merged, 
     Ok(merged)
 }
 
+/// A field's text, if it was taken.
+///
+/// # Errors
+/// Something else than text.
+fn text_of(taken: &Fields, field: Field) -> Result<Option<&str>, String> {
+    let Some(value) = taken.get(&field) else { return Ok(None) };
+    value.as_text().map(Some).ok_or_else(|| format!("{field}: not text"))
+}
+
+/// A field's time, if it was taken.
+///
+/// # Errors
+/// Something else than a time.
+fn time_of(taken: &Fields, field: Field) -> Result<Option<OffsetDateTime>, String> {
+    match taken.get(&field) {
+        None => Ok(None),
+        Some(FieldValue::Time(at)) => Ok(Some(*at)),
+        Some(_) => Err(format!("{field}: not a time")),
+    }
+}
+
 /// Writes FlashERP's fields into an invoice.
 ///
 /// # Errors
-/// A status that is none, an amount that is none in its currency.
+/// A status that is none, an amount that is none in its currency, a value of another type than its field's.
 fn write(invoice: &mut Invoice, taken: &Fields) -> Result<(), String> {
     if let Some(status) = taken.get(&Field::Status) {
         let status = status.as_text().and_then(|text| text.parse::<InvoiceStatus>().ok());
         status.ok_or("status: not that of an invoice")?.as_str().clone_into(&mut invoice.status);
     }
-    if let Some(currency) = taken.get(&Field::Currency).and_then(FieldValue::as_text) {
+    if let Some(currency) = text_of(taken, Field::Currency)? {
         invoice.currency = currency.to_ascii_lowercase();
     }
-    if let Some(FieldValue::Decimal(amount)) = taken.get(&Field::Amount) {
+    if let Some(amount) = taken.get(&Field::Amount) {
+        let FieldValue::Decimal(amount) = amount else { return Err("amount: not a number".to_owned()) };
         let money = Money::from_decimal(amount.as_str(), &invoice.currency).and_then(Money::to_stripe);
         invoice.amount = money.map_err(|error| format!("amount: {error}"))?;
     }
-    if let Some(FieldValue::Time(at)) = taken.get(&Field::DueDate) {
-        invoice.due_date = Some(*at);
-    }
-    if let Some(FieldValue::Time(at)) = taken.get(&Field::PaidAt) {
-        invoice.paid_at = Some(*at);
-    }
+    invoice.due_date = time_of(taken, Field::DueDate)?.or(invoice.due_date);
+    invoice.paid_at = time_of(taken, Field::PaidAt)?.or(invoice.paid_at);
     Ok(())
 }
 

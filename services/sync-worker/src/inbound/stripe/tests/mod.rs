@@ -1,5 +1,6 @@
 //! The fold alone, over books that are never loaded or saved: any order, doubled, both shapes.
 
+mod fuzz;
 mod lives;
 mod orders;
 mod plans;
