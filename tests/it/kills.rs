@@ -1,5 +1,7 @@
 //! `kill -9` of every part in the middle of 500 events: every accepted event is one transaction in FlashERP.
 
+use testkit::eventually;
+
 use crate::system::{LONG, System};
 
 const STORIES: u32 = 250;
@@ -64,6 +66,28 @@ async fn the_database_killed_in_the_middle_of_500_events() {
         system.database.postgres.restart().await.expect("the database starts again");
     }
     let progress = system.ends_with_every_payment_once(send).await;
+    assert!(progress.statuses.keys().all(|status| [200, 503, 0].contains(status)), "{:?}", progress.statuses);
+}
+
+#[tokio::test]
+async fn while_the_database_is_down_nothing_is_acknowledged_and_every_retry_is_applied_once() {
+    let mut system = System::new().await;
+    let send = system.send(STORIES, PER_SECOND).await;
+    system.accepted(send, 100).await;
+    system.database.postgres.kill().await.expect("killed");
+    let refused = async |at_least: u64| {
+        eventually(LONG, "senders hear 503", || async {
+            system.sandbox.stripe_progress(send).await.statuses.get(&503).is_some_and(|count| *count >= at_least)
+        })
+        .await;
+        system.sandbox.stripe_progress(send).await.accepted
+    };
+    // When so many have been refused, each of the 32 senders has heard at least one answer since.
+    let accepted = refused(100).await;
+    assert_eq!(refused(200).await, accepted, "something was acknowledged without a database");
+    system.database.postgres.restart().await.expect("the database starts again");
+    let progress = system.ends_with_every_payment_once(send).await;
+    assert!(progress.retried >= 100, "{} retries", progress.retried);
     assert!(progress.statuses.keys().all(|status| [200, 503, 0].contains(status)), "{:?}", progress.statuses);
 }
 

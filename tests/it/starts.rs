@@ -47,33 +47,54 @@ async fn services_started_before_the_migration_wait_for_it() {
     .await;
 }
 
+/// 600 ids; `SYSTEM_EVENTS=10000` for so many.
 #[tokio::test]
-async fn the_same_events_to_two_ingress_processes_at_once_are_applied_once() {
+async fn the_same_events_to_three_ingress_processes_at_once_are_applied_once() {
+    let ids = std::env::var("SYSTEM_EVENTS").map_or(600, |count| count.parse::<u32>().expect("a number"));
     let plan = Plan::new().await;
-    let mut second = Service::start({
+    let mut others = Vec::new();
+    for name in ["second", "third"] {
         let mut options = plan.ingress();
-        options.port_file = options.port_file.with_file_name("second.json");
-        options
-    })
-    .await
-    .expect("a second ingress");
+        options.port_file = options.port_file.with_file_name(format!("{name}.json"));
+        options.log = options.log.with_file_name(format!("{name}.log"));
+        others.push(Service::start(options).await.expect("a further ingress"));
+    }
     let system = plan.start().await;
-    second.until_ready(LONG).await.expect("ready");
-    let to_second = testkit::sandbox::StripeSend {
-        count: 100,
+    for other in &mut others {
+        other.until_ready(LONG).await.expect("ready");
+    }
+    // Each story is a customer and a payment; the three are sent the same ones in the same order, each as fast as it answers.
+    let to = |ingress: &Service| testkit::sandbox::StripeSend {
+        count: ids / 2,
         seed: Some(7),
         concurrency: Some(32),
-        target: Some(second.url("/api/webhooks/stripe")),
+        target: Some(ingress.url("/api/webhooks/stripe")),
         deadline_secs: Some(LONG.as_secs()),
         payments_per_customer: Some(1),
         kinds: Some(vec!["customer".to_owned(), "payment".to_owned()]),
         ..Default::default()
     };
-    let to_first =
-        testkit::sandbox::StripeSend { target: Some(system.ingress.url("/api/webhooks/stripe")), ..to_second.clone() };
-    let (one, two) = tokio::join!(system.sandbox.send_stripe(&to_first), system.sandbox.send_stripe(&to_second));
-    system.sandbox.wait_send_done(two.id, LONG).await;
-    system.ends_with_every_payment_once(one.id).await;
+    let (to_first, to_second, to_third) = (to(&system.ingress), to(&others[0]), to(&others[1]));
+    let (one, two, three) = tokio::join!(
+        system.sandbox.send_stripe(&to_first),
+        system.sandbox.send_stripe(&to_second),
+        system.sandbox.send_stripe(&to_third)
+    );
+    for send in [two, three] {
+        let progress = system.sandbox.wait_send_done(send.id, LONG).await;
+        assert_eq!((progress.accepted, progress.failed), (u64::from(ids), 0), "{:?}", progress.last_error);
+    }
+    let progress = system.ends_with_every_payment_once(one.id).await;
+    assert_eq!(progress.events, u64::from(ids));
+    let pool = system.database.pool("erp_owner").await;
+    let applied: (i64, i64) = sqlx::query_as(
+        "SELECT count(*), count(DISTINCT entity_id) FROM audit.erp_audit_logs
+         WHERE action = 'webhook_received' AND metadata ->> 'status' = 'applied'",
+    )
+    .fetch_one(&pool)
+    .await
+    .expect("the audit trail");
+    assert_eq!(applied, (i64::from(ids), i64::from(ids)), "each was applied once");
 }
 
 #[tokio::test]

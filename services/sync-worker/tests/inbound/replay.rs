@@ -86,3 +86,74 @@ async fn a_poison_event_stops_none_and_what_has_been_erased_says_so() {
     bench.store(&[again]).await;
     assert_eq!(bench.one::<i64>("SELECT count(*) FROM ingress.webhook_events").await, 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_production_events_of_test_mode_are_kept_and_not_applied() {
+    let bench = Bench::new(50).await;
+    let live = Story::new(1, Shape::Current).payment();
+    let test: Vec<_> = Story::new(2, Shape::Current)
+        .payment()
+        .into_iter()
+        .map(|mut event| {
+            event["livemode"] = json!(false);
+            event
+        })
+        .collect();
+    let kept = bench.store(&test).await;
+    bench.store(&live).await;
+    let rules = sync_worker::inbound::Rules { production: true, ..sync_worker::inbound::Rules::default() };
+    let production = bench.with_rules(rules);
+    while production.due().await.expect("applied").events > 0 {}
+    let statuses: Vec<String> =
+        bench.all("SELECT status || ' ' || count(*) FROM ingress.webhook_events GROUP BY status ORDER BY status").await;
+    assert_eq!(statuses, ["applied 7", "ignored 7"]);
+    assert_eq!(
+        bench.one::<String>("SELECT string_agg(stripe_transaction_id, ' ') FROM upcoach.transactions").await,
+        "pi_1"
+    );
+    // Their bodies are there: where it is no production, a replay applies them.
+    replay(&bench, &kept).await;
+    bench.apply().await;
+    let ids: Vec<String> = bench.all("SELECT stripe_transaction_id FROM upcoach.transactions ORDER BY 1").await;
+    assert_eq!(ids, ["pi_1", "pi_2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_since_a_time_takes_what_came_since_of_the_source_and_status_asked_for() {
+    let bench = Bench::new(50).await;
+    let event = |n: u32| Story::new(n, Shape::Current).customer("created", 0, &format!("u{n}@example.com"), None);
+    let mut unusable = event(4);
+    unusable["data"]["object"]["email"] = json!(7);
+    let stripe = bench.store(&[event(1), event(2), event(3), unusable]).await;
+    let flasherp = bench.store_of("flasherp", &[json!({"id": "e1", "type": "warehouse.moved", "data": {}})]).await;
+    bench.apply().await;
+    sqlx::query("UPDATE ingress.webhook_events SET received_at = now() - interval '3 days' WHERE id = $1")
+        .bind(stripe[0])
+        .execute(&bench.pool)
+        .await
+        .expect("an old one");
+    sqlx::query("UPDATE ingress.webhook_events SET body = NULL, body_erased_at = now() WHERE id = $1")
+        .bind(stripe[1])
+        .execute(&bench.pool)
+        .await
+        .expect("an erased one");
+    let config_api = bench.database.pool("erp_config_api").await;
+    let since = async |source: Option<&str>, status: Option<&str>| -> Vec<Uuid> {
+        let mut replayed: Vec<Uuid> = sqlx::query_scalar(
+            "SELECT ingress.replay(NULL, $1::ingress.source, $2::ingress.event_status, now() - interval '1 day', 100)",
+        )
+        .bind(source)
+        .bind(status)
+        .fetch_all(&config_api)
+        .await
+        .expect("replayed");
+        bench.apply().await;
+        replayed.sort_unstable();
+        replayed
+    };
+    assert_eq!(since(Some("stripe"), Some("quarantined")).await, [stripe[3]]);
+    assert_eq!(since(Some("stripe"), None).await, [stripe[2], stripe[3]]);
+    assert_eq!(since(Some("flasherp"), None).await, flasherp);
+    assert_eq!(since(None, Some("applied")).await, [stripe[2]]);
+    assert_eq!(bench.one::<i64>("SELECT count(*) FROM upcoach.users").await, 3);
+}
