@@ -54,7 +54,7 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
     });
     context.listening(None)?;
     if !database::wait_for_schema(&pool, schema, &stop).await
-        || !database::wait_for_upcoach(&pool, config.rules.upcoach, &stop).await
+        || !database::wait_for_upcoach(&pool, config.inbound.rules.upcoach, &stop).await
     {
         return Ok(());
     }

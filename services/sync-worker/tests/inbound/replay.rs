@@ -101,7 +101,7 @@ async fn in_production_events_of_test_mode_are_kept_and_not_applied() {
         .collect();
     let kept = bench.store(&test).await;
     bench.store(&live).await;
-    let rules = sync_worker::inbound::Rules { production: true, ..sync_worker::inbound::Rules::default() };
+    let rules = Rules { production: true, ..Rules::default() };
     let production = bench.with_rules(rules);
     while production.due().await.expect("applied").events > 0 {}
     let statuses: Vec<String> =
