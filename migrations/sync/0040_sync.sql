@@ -103,6 +103,8 @@ CREATE TABLE sync.erp_syncs (
     -- requests folded so far, and how many of them the holder took
     requested         bigint NOT NULL DEFAULT 0,
     taken             bigint NOT NULL DEFAULT 0,
+    -- the counter at the last claim that began from a known outcome: while it stands there, all attempts since wanted the same
+    taken_known       bigint NOT NULL DEFAULT 0,
     -- when a request came last that gives the retries back (a change, a hand, a heal)
     restarted_at      timestamptz,
     -- since when a wish is unanswered

@@ -31,6 +31,8 @@ pub struct Model {
     pub batch_id: Option<Uuid>,
     pub requested: i64,
     pub taken: i64,
+    /// The counter at the last claim that began from a known outcome.
+    pub taken_known: i64,
     pub restarted_at: Option<TimeDateTimeWithTimeZone>,
     pub waiting_since: Option<TimeDateTimeWithTimeZone>,
     pub due_at: Option<TimeDateTimeWithTimeZone>,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::mapping::Fields;
+use domain::mapping::{Field, Fields};
 use domain::state::Verdict;
 use domain::{EntityType, ErrorCode, FlashErpId, Origin, Outcome, SourceSystem, SyncId, UserId};
 use syncs::SourceRecord;
@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::attempt::{Attempt, AttemptError, End};
-use super::claim::Claimed;
+use super::claim::{self, Claimed};
 use super::customers::{self, Customer, without_customer};
 use super::push::Push;
 use super::role::Outbound;
@@ -305,7 +305,15 @@ impl Outbound {
         }
         match record.map(customer) {
             Some(Ok(wanted)) => {
-                let push = Push::new(target, &self.shared.settings.policy, claimed, &wanted).open_to(record.open());
+                let open = match self.changed_by_nobody_else(&claimed, record).await {
+                    Ok(open) => open,
+                    Err(error) => {
+                        tracing::warn!(error = error.to_string(), stage = "load", "an unknown sync is handed back");
+                        let not_before = OffsetDateTime::now_utc() + HAND_BACK_PAUSE;
+                        return Attempt::handed_back(claimed, not_before, "what it wanted before can't be read");
+                    }
+                };
+                let push = Push::new(target, &self.shared.settings.policy, claimed, &wanted).open_to(open);
                 push.run(record.born()).await
             }
             Some(Err(error)) => {
@@ -319,6 +327,18 @@ impl Outbound {
                 "its customer is not settled",
             ),
         }
+    }
+
+    /// The fields that nobody but a person in FlashERP can have changed while the outcome was unknown. It asks for each such record by itself: they
+    /// are few, and each is looked up in FlashERP anyway.
+    async fn changed_by_nobody_else(
+        &self,
+        claimed: &Claimed,
+        record: &Loaded,
+    ) -> Result<&'static [Field], sqlx::Error> {
+        let open = record.open();
+        let may_differ = claimed.outcome == Outcome::Unknown && claimed.target_id.is_some() && !open.is_empty();
+        Ok(if may_differ && claim::is_undisturbed(&self.shared.pool, claimed.id).await? { open } else { &[] })
     }
 
     /// Puts claimed syncs back, to be claimed again a little later.

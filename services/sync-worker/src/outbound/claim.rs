@@ -31,9 +31,6 @@ pub(super) struct Claimed {
     pub(super) generation: u32,
     pub(super) base: Base,
     pub(super) outcome: Outcome,
-    /// Of an unknown outcome: it is that of a single attempt, and nothing was asked for since that began. Whatever FlashERP holds is what was
-    /// exchanged before, what that attempt wrote, which is what is wanted now, or what somebody in FlashERP has made of it.
-    pub(super) undisturbed: bool,
     pub(super) origin: Origin,
     pub(super) force: bool,
     pub(super) batch: Option<Uuid>,
@@ -140,7 +137,6 @@ struct ClaimedRow {
     generation: i32,
     base_payload: Option<sqlx::types::Json<Base>>,
     outcome: String,
-    undisturbed: bool,
     origin: String,
     force: bool,
     batch_id: Option<Uuid>,
@@ -148,18 +144,15 @@ struct ClaimedRow {
     waiting_since: Option<OffsetDateTime>,
 }
 
-/// What a claim keeps of the row as it was.
-const DUE: &str = "s.id, s.outcome = 'unknown' AND s.requested = s.taken AND coalesce(s.unknown_since >= s.claimed_at, false)
-        AND NOT EXISTS (SELECT FROM sync.stray_writes w WHERE w.sync_id = s.id AND w.settled_at IS NULL) AS undisturbed";
-
 const CLAIM: &str = "
     UPDATE sync.erp_syncs s SET
         sync_status = 'syncing', lease_owner = $1, lease_until = clock_timestamp() + $2, claimed_at = clock_timestamp(),
         last_sync_attempt = clock_timestamp(), taken = s.requested, due_at = NULL, next_retry_at = NULL,
+        taken_known = CASE WHEN s.outcome = 'known' THEN s.requested ELSE s.taken_known END,
         updated_at = clock_timestamp()
     FROM due WHERE s.id = due.id
     RETURNING s.id, s.source_type::text, s.source_id, s.target_id, s.retry_count, s.generation, s.base_payload,
-        s.outcome::text, due.undisturbed, s.origin::text, s.force, s.batch_id, s.taken, s.waiting_since";
+        s.outcome::text, s.origin::text, s.force, s.batch_id, s.taken, s.waiting_since";
 
 /// What the claim's own conditions read before it, so that it can use the index that fits. The claim holds them again.
 #[derive(sqlx::FromRow)]
@@ -193,7 +186,7 @@ async fn claim(
             let may_go = if conditions.auto_sync { MAY_GO } else { MAY_GO_BY_HAND };
             sqlx::query_as(sqlx::AssertSqlSafe(format!(
                 "WITH due AS MATERIALIZED (
-                    SELECT {DUE} FROM sync.erp_syncs s, sync.outbound_conditions c
+                    SELECT s.id FROM sync.erp_syncs s, sync.outbound_conditions c
                     WHERE {may_go} ORDER BY s.due_at LIMIT $3 FOR UPDATE OF s SKIP LOCKED)
                  {CLAIM}"
             )))
@@ -206,7 +199,7 @@ async fn claim(
         Which::Sources(..) | Which::Customers(_) | Which::Checked(_) | Which::Rows(_) => {
             sqlx::query_as(sqlx::AssertSqlSafe(format!(
                 "WITH due AS MATERIALIZED (
-                    SELECT {DUE} FROM sync.erp_syncs s, sync.outbound_conditions c
+                    SELECT s.id FROM sync.erp_syncs s, sync.outbound_conditions c
                     WHERE s.id = ANY ($3) AND {MAY_GO} ORDER BY s.id FOR UPDATE OF s SKIP LOCKED)
                  {CLAIM}"
             )))
@@ -234,7 +227,7 @@ pub(super) async fn claim_for_probe(
     let owner = Uuid::new_v4();
     let row: Option<ClaimedRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "WITH due AS MATERIALIZED (
-            SELECT {DUE} FROM sync.erp_syncs s, sync.outbound_conditions c
+            SELECT s.id FROM sync.erp_syncs s, sync.outbound_conditions c
             WHERE s.due_at <= statement_timestamp() AND c.enabled AND c.probe_owner = $3
                 AND (c.auto_sync OR s.origin IN ('manual', 'heal'))
             ORDER BY s.id IS NOT DISTINCT FROM c.last_probe, s.last_sync_attempt NULLS FIRST, s.due_at
@@ -278,6 +271,24 @@ pub(super) async fn something_is_due(pool: &PgPool) -> Result<bool, sqlx::Error>
     .await
 }
 
+/// Of a claimed row whose outcome is unknown: whether nothing was asked for since the attempt began that made it so. Then whatever FlashERP holds
+/// is what was exchanged before, what that attempt or a later one wrote, which is what is wanted now, or what somebody in FlashERP has
+/// made of it. To be asked after the record was loaded, so that no change in what is wanted goes unseen.
+///
+/// # Errors
+/// The database can't be reached.
+pub(super) async fn is_undisturbed(pool: &PgPool, id: SyncId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT s.requested = s.taken_known
+            AND NOT EXISTS (SELECT FROM sync.requests r WHERE r.source_id = s.source_id AND r.entity_type = s.source_type)
+            AND NOT EXISTS (SELECT FROM sync.stray_writes w WHERE w.sync_id = s.id AND w.settled_at IS NULL)
+         FROM sync.erp_syncs s WHERE s.id = $1",
+    )
+    .bind(id.as_uuid())
+    .fetch_one(pool)
+    .await
+}
+
 fn ids_of(which: Which<'_>) -> Vec<Uuid> {
     let sync_id = |kind, id| SyncId::of(domain::SourceSystem::Upcoach, kind, id).as_uuid();
     match which {
@@ -304,7 +315,6 @@ impl ClaimedRow {
             generation: u32::try_from(self.generation).unwrap_or(0),
             base: self.base_payload.map(|base| base.0).unwrap_or_default(),
             outcome: self.outcome.parse().ok()?,
-            undisturbed: self.undisturbed,
             origin: self.origin.parse().ok()?,
             force: self.force,
             batch: self.batch_id,

@@ -32,7 +32,7 @@ pub(super) struct Push<'a> {
     pub(super) claimed: Claimed,
     pub(super) wanted: &'a Fields,
     pub(super) known: Known,
-    /// What a person in FlashERP may change of it.
+    /// What nobody but a person in FlashERP can have changed of it while its outcome was unknown.
     open: &'static [Field],
     /// What one has changed while the outcome was unknown: not to be written over, FlashERP's word of it is taken as any other.
     theirs: Vec<Field>,
@@ -63,7 +63,7 @@ impl<'a> Push<'a> {
         }
     }
 
-    /// Of which FlashERP's word may change these fields.
+    /// Of which nobody but a person in FlashERP can have changed these fields while its outcome was unknown.
     pub(super) fn open_to(self, open: &'static [Field]) -> Self {
         Self { open, ..self }
     }
@@ -177,9 +177,7 @@ impl<'a> Push<'a> {
         let (found, record) = match &looked_up {
             LookUp::Nothing => (Found::Nothing, None),
             LookUp::Record(record) => {
-                if self.claimed.undisturbed && self.known.target_id.is_some() {
-                    self.theirs = changed_there(self.open, self.wanted, &self.known.base, record);
-                }
+                self.theirs = changed_there(self.open, self.wanted, &self.known.base, record);
                 let same = self.found(record, Leftover::Clear).is_empty();
                 (if same { Found::AsDesired } else { Found::Different }, Some(record))
             }

@@ -178,8 +178,8 @@ async fn renamed_while_unknown(world: &World) -> domain::SyncId {
     drop(worker);
     world
         .run(
-            "UPDATE sync.erp_syncs SET sync_status = 'failed', outcome = 'unknown', claimed_at = clock_timestamp() - interval '1 minute',
-                unknown_since = clock_timestamp(), settle_until = clock_timestamp(), due_at = clock_timestamp()",
+            "UPDATE sync.erp_syncs SET sync_status = 'failed', outcome = 'unknown', unknown_since = clock_timestamp(),
+                 settle_until = clock_timestamp(), due_at = clock_timestamp()",
         )
         .await;
     let renamed = serde_json::json!({"name": "Renamed by finance"});
