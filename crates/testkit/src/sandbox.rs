@@ -179,6 +179,8 @@ impl Sandbox {
         let client = reqwest::Client::builder()
             .no_proxy()
             .timeout(Duration::from_secs(60))
+            // Well before the sandbox closes a connection that lies idle: a call must not meet that moment.
+            .pool_idle_timeout(Duration::from_secs(1))
             .build()
             .expect("a plain client can be built");
         Self { base: base.into().trim_end_matches('/').to_owned(), client }
