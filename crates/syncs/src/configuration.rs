@@ -24,7 +24,17 @@ pub struct StoredConfiguration {
     api_secret_enc: Vec<u8>,
     sync_scope: Json<Scope>,
     adopted_at: Option<OffsetDateTime>,
+    is_enabled: bool,
     version: i64,
+}
+
+/// Whose view of the row is read: each role sees its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// `config.for_sync_worker`
+    SyncWorker,
+    /// `config.for_scheduler`
+    Scheduler,
 }
 
 /// Why a stored configuration can't be used.
@@ -49,11 +59,37 @@ impl StoredConfiguration {
     /// # Errors
     /// The database.
     pub async fn load(pool: &PgPool) -> Result<Option<Self>, sqlx::Error> {
-        sqlx::query_as(
-            "SELECT id, base_url, api_key_enc, api_secret_enc, sync_scope, adopted_at, version FROM config.for_sync_worker",
-        )
-        .fetch_optional(pool)
-        .await
+        Self::load_as(pool, View::SyncWorker).await
+    }
+
+    /// The same in another view.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn load_as(pool: &PgPool, view: View) -> Result<Option<Self>, sqlx::Error> {
+        let statement = match view {
+            View::SyncWorker => {
+                "SELECT id, base_url, api_key_enc, api_secret_enc, sync_scope, adopted_at, is_enabled, version
+                 FROM config.for_sync_worker"
+            }
+            View::Scheduler => {
+                "SELECT id, base_url, api_key_enc, api_secret_enc, sync_scope, adopted_at, is_enabled, version
+                 FROM config.for_scheduler"
+            }
+        };
+        sqlx::query_as(statement).fetch_optional(pool).await
+    }
+
+    /// Whether the integration is switched on.
+    #[must_use]
+    pub const fn is_enabled(&self) -> bool {
+        self.is_enabled
+    }
+
+    /// As it is configured.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.base_url
     }
 
     /// Raised by every change.

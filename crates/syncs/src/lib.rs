@@ -27,7 +27,7 @@ mod scope;
 use events::traffic::Party;
 use messaging::Outbox;
 
-pub use configuration::{ConfigurationError, StoredConfiguration};
+pub use configuration::{ConfigurationError, StoredConfiguration, View};
 pub use load::load;
 pub use record::SourceRecord;
 pub use restored::{Restored, restored};

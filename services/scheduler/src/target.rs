@@ -2,20 +2,15 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use flasherp::{Client, Observation, Observer, Options, SharedGate};
-use secrets::{Keyring, Place};
+use secrets::Keyring;
 use service::config_watch::Versioned;
 use service::metrics::{Counter, Histogram};
-use sqlx::{FromRow, PgPool};
+use sqlx::PgPool;
+use syncs::{StoredConfiguration, View};
 use time::OffsetDateTime;
-use url::Url;
-use uuid::Uuid;
 
 use crate::config::CallSettings;
-
-/// The table that the ciphertexts are bound to.
-const TABLE: &str = "config.erp_configurations";
 
 /// A FlashERP to call.
 #[derive(Debug)]
@@ -36,17 +31,6 @@ impl Versioned for Target {
     }
 }
 
-#[derive(FromRow)]
-struct Row {
-    id: Uuid,
-    base_url: String,
-    api_key_enc: Vec<u8>,
-    api_secret_enc: Vec<u8>,
-    is_enabled: bool,
-    adopted_at: Option<OffsetDateTime>,
-    version: i64,
-}
-
 impl Target {
     /// Reads the configuration; none when there is none.
     ///
@@ -58,33 +42,16 @@ impl Target {
         settings: CallSettings,
         gate: &SharedGate,
     ) -> anyhow::Result<Option<Self>> {
-        let row: Option<Row> = sqlx::query_as(
-            "SELECT id, base_url, api_key_enc, api_secret_enc, is_enabled, adopted_at, version FROM config.for_scheduler",
-        )
-        .fetch_optional(pool)
-        .await?;
-        let Some(row) = row else { return Ok(None) };
-        let open = |column, ciphertext: &[u8]| {
-            keyring
-                .decrypt(&Place { table: TABLE, row: row.id, column }, ciphertext)
-                .with_context(|| format!("{column} of the configuration"))
-        };
-        let options = Options {
-            timeout: settings.timeout,
-            allow_private: settings.allow_private,
-            ..Options::new(
-                Url::parse(&row.base_url)?,
-                open("api_key_enc", &row.api_key_enc)?,
-                open("api_secret_enc", &row.api_secret_enc)?,
-            )
-        };
-        let client = Client::with(options, gate.of_version(row.version), Some(Arc::new(CallMetrics)))?;
+        let Some(stored) = StoredConfiguration::load_as(pool, View::Scheduler).await? else { return Ok(None) };
+        let options =
+            Options { timeout: settings.timeout, allow_private: settings.allow_private, ..stored.options(keyring)? };
+        let client = Client::with(options, gate.of_version(stored.version()), Some(Arc::new(CallMetrics)))?;
         Ok(Some(Self {
-            version: row.version,
-            enabled: row.is_enabled,
-            base_url: row.base_url,
+            version: stored.version(),
+            enabled: stored.is_enabled(),
+            base_url: stored.base_url().to_owned(),
             client,
-            adopted_at: row.adopted_at,
+            adopted_at: stored.adopted_at(),
         }))
     }
 }

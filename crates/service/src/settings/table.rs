@@ -82,7 +82,7 @@ settings! {
 
     // Secrets at rest
     /// Keys for the secrets in the database, as `id:base64 of 32 bytes`, comma-separated: the first encrypts, all decrypt. `erpctl keys generate` makes one.
-    ERP_ENCRYPTION_KEYS = list().secret().required().read_by(&[ConfigApi, Ingress, SyncWorker, Erpctl]);
+    ERP_ENCRYPTION_KEYS = list().secret().required().read_by(&[ConfigApi, Ingress, Scheduler, SyncWorker, Erpctl]);
 
     // FlashERP
     /// `false` stops outbound work and FlashERP's webhooks whatever the configuration says. Unset is not false. With no configuration yet it switches the first one on or off; unset leaves that off.
