@@ -55,6 +55,15 @@ pub fn retry_after(header: &str, now: OffsetDateTime) -> Option<Duration> {
     Some(wait.min(RETRY_AFTER_MAX))
 }
 
+/// Reads an `X-RateLimit-Reset` header, unix seconds: how long until then. A time that has passed is zero, nothing is above [`RETRY_AFTER_MAX`], and
+/// what is no number is none.
+#[must_use]
+pub fn until_reset(header: &str, now: OffsetDateTime) -> Option<Duration> {
+    let at = OffsetDateTime::from_unix_timestamp(header.trim().parse().ok()?).ok()?;
+    let wait = Duration::try_from(at - now).unwrap_or(Duration::ZERO);
+    Some(wait.min(RETRY_AFTER_MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +113,19 @@ mod tests {
         fn no_header_makes_it_panic_or_wait_over_a_day(header in ".{0,40}") {
             prop_assert!(retry_after(&header, NOW).is_none_or(|wait| wait <= RETRY_AFTER_MAX));
         }
+    }
+
+    #[rstest]
+    #[case("1796117407", Some(7))]
+    #[case(" 1796117407 ", Some(7))]
+    #[case("1796117400", Some(0))]
+    #[case("1796117300", Some(0))]
+    #[case("1896117400", Some(86_400))]
+    #[case("99999999999999999999", None)]
+    #[case("soon", None)]
+    #[case("", None)]
+    fn a_reset_is_an_instant_in_unix_seconds(#[case] header: &str, #[case] seconds: Option<u64>) {
+        let now = OffsetDateTime::from_unix_timestamp(1_796_117_400).expect("a time");
+        assert_eq!(until_reset(header, now), seconds.map(Duration::from_secs));
     }
 }

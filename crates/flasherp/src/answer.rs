@@ -3,10 +3,16 @@
 use std::time::Duration;
 
 use domain::retry;
-use reqwest::{Response, header::RETRY_AFTER};
+use reqwest::{
+    Response,
+    header::{HeaderMap, HeaderName, RETRY_AFTER},
+};
 use time::OffsetDateTime;
 
 use crate::error::{CallError, CallResult};
+
+/// When the window of a rate limit is over, in unix seconds.
+const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// Status, body, and how long we are asked to wait.
 pub(crate) struct Answer {
@@ -18,8 +24,7 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) async fn read(mut response: Response, max_bytes: usize) -> CallResult<Self> {
         let status = response.status().as_u16();
-        let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let retry_after = header.and_then(|value| retry::retry_after(value, OffsetDateTime::now_utc()));
+        let retry_after = wait_asked_for(status, response.headers());
         let waiting = |error: CallError| CallError { retry_after, ..error };
 
         let mut body = Vec::new();
@@ -52,4 +57,13 @@ impl Answer {
             Some(_) => "text of another form",
         }
     }
+}
+
+/// By `Retry-After`; who turns us away without one we can read may have said when the window of its limit is over.
+fn wait_asked_for(status: u16, headers: &HeaderMap) -> Option<Duration> {
+    let now = OffsetDateTime::now_utc();
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    text(RETRY_AFTER)
+        .and_then(|value| retry::retry_after(value, now))
+        .or_else(|| if status == 429 { retry::until_reset(text(RATE_LIMIT_RESET)?, now) } else { None })
 }

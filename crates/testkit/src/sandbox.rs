@@ -178,6 +178,8 @@ impl Sandbox {
         let _already_there = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .no_proxy()
+            // The sandbox may close a kept connection at the very moment that it is used again.
+            .pool_max_idle_per_host(0)
             .timeout(Duration::from_secs(60))
             // Well before the sandbox closes a connection that lies idle: a call must not meet that moment.
             .pool_idle_timeout(Duration::from_secs(1))

@@ -159,6 +159,25 @@ async fn a_retry_after_may_be_a_date() {
 }
 
 #[tokio::test]
+async fn without_a_readable_retry_after_a_429_holds_until_its_limits_window_is_over() {
+    let far = OffsetDateTime::now_utc().unix_timestamp() + 1_000_000;
+    let limited = |retry_after: &str| {
+        own_error(429, "RATE_LIMIT_EXCEEDED")
+            .insert_header("Retry-After", retry_after)
+            .insert_header("X-RateLimit-Remaining", "0")
+            .insert_header("X-RateLimit-Reset", far.to_string())
+    };
+    for (retry_after, wait) in [("in a while", 86_400), ("11", 11)] {
+        let server = always(limited(retry_after)).await;
+        let error = create(&server, false).await.expect_err("it must fail");
+        assert_eq!((error.retry_after, requests(&server).await), (Some(Duration::from_secs(wait)), 1));
+    }
+    let refused = own_error(400, "VALIDATION_ERROR").insert_header("X-RateLimit-Reset", far.to_string());
+    let error = create(&always(refused).await, false).await.expect_err("it must fail");
+    assert_eq!(error.retry_after, None, "only who turns us away asks us to wait");
+}
+
+#[tokio::test]
 async fn no_try_starts_that_could_outlast_the_lease() {
     let server = always(json(201, RECORD)).await;
     let timeout = Duration::from_secs(1);
