@@ -473,13 +473,17 @@ CREATE TABLE sync.stripe_reads (
 );
 CREATE INDEX stripe_reads_due ON sync.stripe_reads (due_at);
 
--- Readers: all but the lease.
+-- Readers: all but the lease. undisturbed: as the claim has it (services/sync-worker, outbound/claim.rs).
 CREATE VIEW sync.for_readers AS
     SELECT id, source_system, source_type, source_id, target_system, target_id, sync_status, last_sync_attempt,
         last_sync_success, sync_duration_ms, retry_count, next_retry_at, error_code, error_message, error_details,
         http_status, origin, force, batch_id, waiting_since, due_at, waits_for, not_before, outcome, unknown_since,
         settle_until, generation, base_payload, target_created_at, target_updated_at, skip_reason, skipped_by_hand,
-        metadata, created_at, updated_at
+        metadata, created_at, updated_at,
+        outcome = 'unknown' AND requested = taken_known
+            AND NOT EXISTS (SELECT FROM sync.requests r WHERE r.source_id = erp_syncs.source_id AND r.entity_type = erp_syncs.source_type)
+            AND NOT EXISTS (SELECT FROM sync.stray_writes w WHERE w.sync_id = erp_syncs.id AND w.settled_at IS NULL)
+            AS undisturbed
     FROM sync.erp_syncs;
 CREATE VIEW sync.gate_for_readers AS
     SELECT state, failures, opened_at, retry_at, not_before, not_before_reason, stopped_reason, stopped_at, paused_at,

@@ -88,6 +88,7 @@ impl Previews {
             target_is_there: held.by_target,
             base: &standing.base,
             unknown: standing.outcome == Outcome::Unknown,
+            open: if standing.undisturbed { record.open() } else { &[] },
             is_looked_up: self.adopted_at.is_some_and(|adopted_at| record.born() < adopted_at),
         };
         let planned = plan(kind, &wanted, &known, held.record.as_ref());

@@ -2,7 +2,9 @@
 //! between; a test of the worker's holds the two together.
 
 use domain::EntityType;
-use domain::mapping::{Base, Fields, Leftover, Record, before_cancelling, diff, diff_against_record};
+use domain::mapping::{
+    Base, Field, Fields, Leftover, Record, before_cancelling, changed_there, diff, diff_against_record,
+};
 use serde::Serialize;
 
 /// What a sync would do.
@@ -30,6 +32,8 @@ pub(super) struct Known<'a> {
     pub(super) base: &'a Base,
     /// Whether it is unknown what became of the last write.
     pub(super) unknown: bool,
+    /// Then, the fields that stay if somebody in FlashERP has changed them; none when more than that write was asked for since.
+    pub(super) open: &'a [Field],
     /// Whether it is looked up before it is made.
     pub(super) is_looked_up: bool,
 }
@@ -49,7 +53,13 @@ pub(super) fn plan(kind: EntityType, wanted: &Fields, known: &Known<'_>, held: O
         return report(wanted, known);
     }
     let (difference, adopts) = match held {
-        Some(record) if known.unknown => (diff_against_record(wanted, record, Leftover::Clear), !known.target),
+        Some(record) if known.unknown => {
+            let open = if known.target { known.open } else { &[] };
+            let theirs = changed_there(open, wanted, known.base, record);
+            let mut difference = diff_against_record(wanted, record, Leftover::Clear);
+            difference.retain(|field, _| !theirs.contains(field));
+            (difference, !known.target)
+        }
         Some(_) if known.target_is_there => (diff(wanted, known.base), false),
         Some(record) if known.target || known.is_looked_up => {
             (diff_against_record(wanted, record, Leftover::Keep), true)
@@ -74,4 +84,53 @@ fn report(wanted: &Fields, known: &Known<'_>) -> Planned {
     };
     let request = if action == Action::Nothing { Fields::new() } else { wanted.clone() };
     Planned { action, request, adopts: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::mapping::FieldValue;
+
+    const RECORD: &str = r#"{"id":"fcu_1","createdAt":"2026-11-24T09:30:00Z","updatedAt":"2026-11-24T09:30:00Z","name":"Ada King","email":"a@example.com"}"#;
+
+    fn fields(name: &str) -> Fields {
+        Fields::from([(Field::Name, FieldValue::text(name)), (Field::Email, FieldValue::text("a@example.com"))])
+    }
+
+    fn planned(wanted: &Fields, held: bool, change: impl FnOnce(&mut Known<'_>)) -> (Action, Vec<Field>, bool) {
+        let base = Base::default().after_write(&fields("Ada"), None);
+        let record = Record::parse(RECORD).expect("a record");
+        let mut known =
+            Known { target: true, target_is_there: held, base: &base, unknown: false, open: &[], is_looked_up: false };
+        change(&mut known);
+        let Planned { action, request, adopts } = plan(EntityType::Customer, wanted, &known, held.then_some(&record));
+        (action, request.into_keys().collect(), adopts)
+    }
+
+    #[test]
+    fn against_base_while_all_is_known_and_against_the_record_when_it_is_not() {
+        let (ada, king) = (fields("Ada"), fields("Ada King"));
+        // Finance made Ada King of Ada, and nobody changed anything here.
+        assert_eq!(planned(&ada, true, |_| {}), (Action::Nothing, vec![], false));
+        assert_eq!(planned(&king, true, |_| {}), (Action::Update, vec![Field::Name], false));
+        assert_eq!(planned(&ada, true, |known| known.unknown = true), (Action::Update, vec![Field::Name], false));
+        assert_eq!(planned(&king, true, |known| known.unknown = true), (Action::Nothing, vec![], false));
+        // Nothing else was wanted since that write: it is finance's, and stays.
+        let undisturbed = |known: &mut Known<'_>| (known.unknown, known.open) = (true, &[Field::Name]);
+        assert_eq!(planned(&ada, true, undisturbed), (Action::Nothing, vec![], false));
+    }
+
+    #[test]
+    fn what_is_gone_is_made_anew_and_what_may_be_there_is_taken_over() {
+        let ada = fields("Ada");
+        assert_eq!(planned(&ada, false, |_| {}), (Action::Create, vec![Field::Email, Field::Name], false));
+        let found_by_reference = |known: &mut Known<'_>| known.target_is_there = false;
+        assert_eq!(planned(&ada, true, found_by_reference), (Action::Update, vec![Field::Name], true));
+        let never_made = |known: &mut Known<'_>| (known.target, known.target_is_there) = (false, false);
+        assert_eq!(planned(&ada, true, never_made).0, Action::Create, "born after the adoption, it is not looked up");
+        let born_before = |known: &mut Known<'_>| {
+            (known.target, known.target_is_there, known.is_looked_up) = (false, false, true);
+        };
+        assert_eq!(planned(&ada, true, born_before), (Action::Update, vec![Field::Name], true));
+    }
 }

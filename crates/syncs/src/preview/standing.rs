@@ -12,6 +12,8 @@ pub(super) struct Standing {
     pub(super) status: Option<SyncStatus>,
     pub(super) target_id: Option<FlashErpId>,
     pub(super) outcome: Outcome,
+    /// Of an unknown outcome: whatever FlashERP holds that is neither base nor wanted is somebody's there.
+    pub(super) undisturbed: bool,
     pub(super) base: Base,
 }
 
@@ -21,6 +23,7 @@ struct Row {
     sync_status: String,
     target_id: Option<String>,
     outcome: String,
+    undisturbed: bool,
     base_payload: Option<Json<Base>>,
 }
 
@@ -34,13 +37,15 @@ pub(super) async fn of(
     let mut ids = vec![sync.as_uuid()];
     ids.extend(customer.map(|customer| customer.as_uuid()));
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT id, sync_status::text, target_id, outcome::text, base_payload FROM sync.for_readers WHERE id = ANY ($1)",
+        "SELECT id, sync_status::text, target_id, outcome::text, undisturbed, base_payload FROM sync.for_readers WHERE id = ANY ($1)",
     )
     .bind(ids)
     .fetch_all(pool)
     .await?;
-    let (mut standing, mut customer_id) =
-        (Standing { status: None, target_id: None, outcome: Outcome::Known, base: Base::default() }, None);
+    let (mut standing, mut customer_id) = (
+        Standing { status: None, target_id: None, outcome: Outcome::Known, undisturbed: false, base: Base::default() },
+        None,
+    );
     for row in rows {
         let target_id = row.target_id.and_then(|id| FlashErpId::new(id).ok());
         if Some(SyncId(row.id)) == customer {
@@ -51,6 +56,7 @@ pub(super) async fn of(
                 status: Some(row.sync_status.parse().map_err(unknown)?),
                 target_id,
                 outcome: row.outcome.parse().map_err(unknown)?,
+                undisturbed: row.undisturbed,
                 base: row.base_payload.map(|base| base.0).unwrap_or_default(),
             };
         }
