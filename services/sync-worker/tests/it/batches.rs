@@ -95,3 +95,21 @@ async fn a_batch_goes_on_after_its_workers_were_killed_and_counts_each_record_on
     world.all_synced().await;
     world.flasherp_has_each_once(300).await;
 }
+
+#[tokio::test]
+async fn batches_whose_wishes_are_folded_together_both_get_their_answer() {
+    let world = World::new().await;
+    payments(&world, 1, 3).await;
+    world.run("DELETE FROM sync.requests").await;
+    let types = [EntityType::Transaction];
+    let (first, second) = (full_sync(&world, &types, false).await, full_sync(&world, &types, false).await);
+    for batch in [first, second] {
+        assert_eq!(batch::ask(&world.pool, batch, 100).await.expect("it asks"), Some(3));
+    }
+    // Six requests for three records wait for the worker's first fold.
+    let _worker = world.worker().await;
+    for batch in [first, second] {
+        let progress = over(&world, batch).await;
+        assert_eq!((progress.total, progress.done, progress.failed, progress.skipped), (Some(3), 3, 0, 0));
+    }
+}
