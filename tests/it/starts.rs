@@ -68,6 +68,7 @@ async fn the_same_events_to_three_ingress_processes_at_once_are_applied_once() {
         count: ids / 2,
         seed: Some(7),
         concurrency: Some(32),
+        duplicate_rate: Some(0.0),
         target: Some(ingress.url("/api/webhooks/stripe")),
         deadline_secs: Some(LONG.as_secs()),
         payments_per_customer: Some(1),
