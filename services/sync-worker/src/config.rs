@@ -102,12 +102,14 @@ impl Config {
     }
 }
 
-/// Under a low cap of requests fewer syncs are in hand than could be: one that waits for its turn longer than this gains nothing by being claimed.
+/// Twice as many syncs as calls: while some are being claimed, loaded or written down, FlashERP still has as many calls as it may have. Under a low cap
+/// of requests fewer: one that waits for its turn longer than this gains nothing by being claimed.
 fn in_hand(in_flight: usize, max_per_second: u32) -> usize {
     const SECONDS_OF_WORK: u32 = 10;
+    let most = in_flight.saturating_mul(2);
     match max_per_second {
-        0 => in_flight,
-        cap => in_flight.min(usize::try_from(cap.saturating_mul(SECONDS_OF_WORK)).unwrap_or(in_flight)),
+        0 => most,
+        cap => most.min(usize::try_from(cap.saturating_mul(SECONDS_OF_WORK)).unwrap_or(most)),
     }
 }
 

@@ -334,7 +334,7 @@ impl Outbound {
     async fn changed_by_nobody_else(
         &self,
         claimed: &Claimed,
-        record: &Loaded,
+        record: &SourceRecord,
     ) -> Result<&'static [Field], sqlx::Error> {
         let open = record.open();
         let may_differ = claimed.outcome == Outcome::Unknown && claimed.target_id.is_some() && !open.is_empty();
