@@ -191,7 +191,7 @@ impl Bench {
 
     /// Records a second of callers that do nothing but create them.
     async fn limit(&self, case: Case) -> anyhow::Result<u128> {
-        let client = reqwest::Client::new();
+        let client = reqwest::Client::builder().no_proxy().timeout(WITHIN).build()?;
         let url = self.service.url("/v1/customers");
         let until = Instant::now() + LIMIT_FOR;
         let callers = (0..case.in_flight * case.workers).map(|_| {

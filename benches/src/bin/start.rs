@@ -96,6 +96,7 @@ fn options(
             .env("FLASHERP_BASE_URL", sandbox.url("/v1")),
         of("ingress", "erp_ingress").env("STRIPE_WEBHOOK_SECRET", "whsec_bench"),
         of("sync-worker", "erp_sync_worker"),
+        of("scheduler", "erp_scheduler"),
     ]
 }
 

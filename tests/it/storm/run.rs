@@ -71,7 +71,9 @@ pub(crate) async fn run(seed: u64, size: &Size, disk: Option<Disk>) -> Matrix {
 
 impl<'a> Run<'a> {
     pub(crate) async fn start(seed: u64, size: &'a Size, disk: Option<Disk>) -> Self {
-        let stage = Stage::start(&file(&format!("history-{seed}-{}.jsonl", size.events)), size.keys, disk).await;
+        // Tests of the same seed and size may run side by side.
+        let name = format!("history-{seed}-{}-{}.jsonl", size.events, std::process::id());
+        let stage = Stage::start(&file(&name), size.keys, disk).await;
         stage.note(&What::Run { seed });
         stage.sandbox.set_seed(seed).await;
         Self {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ use uuid::Uuid;
 use crate::erpctl::erpctl;
 
 const SOON: Duration = Duration::from_secs(280);
+
+/// Where an import dies, and how much of two batches it has committed by then.
+const DEATHS: [(&str, i64); 2] = [("import.before_commit:2", 1000), ("import.after_commit:2", 2000)];
 
 /// NDJSON of users `from..to`.
 fn users(numbers: std::ops::Range<u128>) -> String {
@@ -140,6 +144,33 @@ async fn wrong_use_is_explained() {
     let pool = database.pool("erp_owner").await;
     let failed = "SELECT count(*) FROM sync.batches WHERE status = 'failed' AND error LIKE 'after 0 records: %'";
     assert_eq!(count(&pool, failed).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_dies_at_a_commit_goes_on_behind_what_it_has_committed() {
+    for (point, committed) in DEATHS {
+        let database = TestDatabase::new().await;
+        let pool = database.pool("erp_owner").await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("users.ndjson");
+        std::fs::write(&file, users(0..2500)).expect("written");
+        let mut import = Command::new(env!("CARGO_BIN_EXE_erpctl"))
+            .args(["import", file.to_str().expect("UTF-8"), "--key", "k"])
+            .env_clear()
+            .env("DATABASE_URL", database.url_for("erp_config_api"))
+            .env("ERP_FAILPOINT", point)
+            .spawn()
+            .expect("it starts");
+        let ended = import.wait().expect("it ends");
+        assert!(ended.signal().is_some(), "it died at {point}: {ended}");
+        assert_eq!(count(&pool, "SELECT count(*) FROM upcoach.users").await, committed);
+
+        let url = database.url_for("erp_config_api");
+        let run = erpctl(&["import", file.to_str().expect("UTF-8"), "--key", "k"], &[("DATABASE_URL", &url)]);
+        assert_eq!((run.code, run.err.as_str()), (0, ""));
+        assert_eq!(count(&pool, "SELECT count(*) FROM upcoach.users").await, 2500);
+        assert_eq!(count(&pool, "SELECT count(*) FROM sync.requests").await, 2500, "each is asked for once");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

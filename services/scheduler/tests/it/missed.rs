@@ -85,7 +85,9 @@ async fn the_overlap_finds_what_stripe_lists_late_and_no_further_back() {
     let run = world.run_job(PULL).await;
     assert_eq!(run.number("stripe", "found"), late.len() as u64);
     assert_eq!(world.stored().await, late);
-    assert_ne!(world.cursor("stripe").await, Some(cursor), "the cursor has moved");
+    // It has whole seconds, and this may all have been in one.
+    let moved = world.cursor("stripe").await.expect("a cursor");
+    assert!(moved["until"].as_str() >= cursor["until"].as_str(), "{moved} is not behind {cursor}");
 }
 
 #[tokio::test]
