@@ -14,8 +14,8 @@ use crate::erpctl::erpctl;
 
 const SOON: Duration = Duration::from_secs(280);
 
-/// Where an import dies, and how much of two batches it has committed by then.
-const DEATHS: [(&str, i64); 2] = [("import.before_commit:2", 1000), ("import.after_commit:2", 2000)];
+/// Where an import dies in its second batch, and how much of two batches it has committed by then.
+const DEATHS: [(&str, i64); 2] = [("import.before_commit", 1000), ("import.after_commit", 2000)];
 
 /// NDJSON of users `from..to`.
 fn users(numbers: std::ops::Range<u128>) -> String {
@@ -158,7 +158,7 @@ async fn one_that_dies_at_a_commit_goes_on_behind_what_it_has_committed() {
             .args(["import", file.to_str().expect("UTF-8"), "--key", "k"])
             .env_clear()
             .env("DATABASE_URL", database.url_for("erp_config_api"))
-            .env("ERP_FAILPOINT", point)
+            .env("ERP_FAILPOINT", format!("{point}:2"))
             .spawn()
             .expect("it starts");
         let ended = import.wait().expect("it ends");
