@@ -207,7 +207,7 @@ async fn of_two_states_of_one_second_stripes_own_word_decides() {
 async fn dies_at(point: &str) {
     let world = World::new().await;
     let (send, events) = stories(&world, "current").await;
-    let fatal = world.asking_worker_options("dying").env("ERP_FAILPOINT", format!("{point}:3"));
+    let fatal = world.asking_worker_options("dying").env("ERP_FAILPOINT", format!("{point}:2"));
     let mut dying = Service::start(fatal).await.unwrap_or_else(|error| panic!("has it failpoints? {error}"));
     world.store(&events).await;
     let end = dying.until_ended(SOON).await.unwrap_or_else(|error| panic!("it never came to {point}: {error}"));

@@ -14,11 +14,10 @@ use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 use webhooks::stripe::{NoObject, Pulled, pulled};
 
-use queue::Read;
 pub(super) use queue::ask;
+use queue::{Failure, Read};
 
 use super::apply::Applier;
 use super::stripe::wants::What;
@@ -97,13 +96,11 @@ impl Reader {
         let claimed = queue::claim(&self.pool, AT_ONCE).await?;
         let fetched = join_all(claimed.iter().map(|read| self.fetch(read))).await;
         let mut round = Round { read: claimed.len(), hold: None };
-        let mut new: Vec<Uuid> = Vec::new();
+        let (mut done, mut failures) = (Vec::new(), Vec::new());
         for (read, fetched) in claimed.iter().zip(fetched) {
             match fetched {
-                Ok(events) => new.extend(queue::finish(&self.pool, read, &events).await?),
+                Ok(events) => done.push((read, events)),
                 Err(error) => {
-                    let hold = hold(&error);
-                    round.hold = round.hold.max(hold);
                     tracing::warn!(
                         what = read.what.as_str(),
                         object_id = read.object_id,
@@ -111,10 +108,13 @@ impl Reader {
                         stage = "stripe_reads",
                         "an object can't be read from Stripe now"
                     );
-                    queue::put_back(&self.pool, read, &error.to_string(), hold).await?;
+                    failures.push(Failure { read, error: error.to_string(), hold: hold(&error) });
                 }
             }
         }
+        round.hold = failures.iter().filter_map(|failure| failure.hold).max();
+        queue::put_back(&self.pool, &failures).await?;
+        let new = queue::finish(&self.pool, &done).await?;
         self.applier.rows(&new).await?;
         Ok(round)
     }

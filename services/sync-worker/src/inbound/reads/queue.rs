@@ -1,7 +1,7 @@
 //! What is to be read from Stripe, as rows: asked for in the transaction of the events that leave it open, done in the transaction that stores what
 //! was read. A worker that dies in between leaves a row that is due again when its lease is over.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sqlx::{FromRow, PgConnection, PgPool};
@@ -66,11 +66,16 @@ pub(super) async fn claim(pool: &PgPool, limit: i64) -> Result<Vec<Read>, sqlx::
     .await
 }
 
-/// Stores what was read as events and forgets the wish, in one transaction. Returns the rows that are new.
-pub(super) async fn finish(pool: &PgPool, read: &Read, events: &[Pulled]) -> Result<Vec<Uuid>, sqlx::Error> {
-    let mut events: Vec<&Pulled> = events.iter().collect();
-    events.sort_by(|a, b| a.id.cmp(&b.id));
-    events.dedup_by(|a, b| a.id == b.id);
+/// Stores what was read as events and forgets the wishes, in one transaction. Returns the rows that are new.
+pub(super) async fn finish(pool: &PgPool, done: &[(&Read, Vec<Pulled>)]) -> Result<Vec<Uuid>, sqlx::Error> {
+    if done.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Sorted by event id and without repeats, as the statement wants it: a refund may be among those of its charge and be asked for by itself.
+    let events: BTreeMap<&str, (&Pulled, OffsetDateTime)> = done
+        .iter()
+        .flat_map(|(read, events)| events.iter().map(|event| (event.id.as_str(), (event, read.as_of))))
+        .collect();
     let n = events.len();
     let mut transaction = pool.begin().await?;
     let new: Vec<Uuid> = sqlx::query_scalar(
@@ -79,50 +84,59 @@ pub(super) async fn finish(pool: &PgPool, read: &Read, events: &[Pulled]) -> Res
     )
     .bind(vec!["stripe"; n])
     .bind(events.iter().map(|_| Uuid::now_v7()).collect::<Vec<_>>())
-    .bind(events.iter().map(|event| event.id.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|event| event.event_type).collect::<Vec<_>>())
-    .bind(events.iter().map(|event| event.body.as_bytes()).collect::<Vec<_>>())
-    .bind(vec![read.as_of; n])
+    .bind(events.keys().copied().collect::<Vec<_>>())
+    .bind(events.values().map(|(event, _)| event.event_type).collect::<Vec<_>>())
+    .bind(events.values().map(|(event, _)| event.body.as_bytes()).collect::<Vec<_>>())
+    .bind(events.values().map(|(_, as_of)| *as_of).collect::<Vec<_>>())
     .bind(vec![None::<String>; n])
     .bind(vec!["stripe-reads"; n])
     .bind(vec![None::<Uuid>; n])
     .bind(vec!["received"; n])
     .fetch_all(&mut *transaction)
     .await?;
-    forget(&mut transaction, read).await?;
+    let reads = || done.iter().map(|(read, _)| *read);
+    sqlx::query(
+        "DELETE FROM sync.stripe_reads r USING unnest($1::text[], $2::text[], $3::timestamptz[]) AS done (what, object_id, as_of)
+         WHERE (r.what, r.object_id, r.as_of) = (done.what, done.object_id, done.as_of)",
+    )
+    .bind(reads().map(|read| read.what.as_str()).collect::<Vec<_>>())
+    .bind(reads().map(|read| read.object_id.as_str()).collect::<Vec<_>>())
+    .bind(reads().map(|read| read.as_of).collect::<Vec<_>>())
+    .execute(&mut *transaction)
+    .await?;
     service::failpoint!("reads.before_commit");
     transaction.commit().await?;
     service::failpoint!("reads.after_commit");
     Ok(new)
 }
 
-async fn forget(connection: &mut PgConnection, read: &Read) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM sync.stripe_reads WHERE what = $1 AND object_id = $2 AND as_of = $3")
-        .bind(read.what.as_str())
-        .bind(&read.object_id)
-        .bind(read.as_of)
-        .execute(connection)
-        .await?;
-    Ok(())
+/// A wish that could not be fulfilled now.
+#[derive(Debug)]
+pub(super) struct Failure<'a> {
+    pub(super) read: &'a Read,
+    pub(super) error: String,
+    /// How long it waits at least.
+    pub(super) hold: Option<Duration>,
 }
 
-/// Puts a wish back that could not be fulfilled now. It is never given up: what it is about is money.
-pub(super) async fn put_back(
-    pool: &PgPool,
-    read: &Read,
-    error: &str,
-    at_least: Option<Duration>,
-) -> Result<(), sqlx::Error> {
+/// Puts wishes back. None is ever given up: what they are about is money.
+pub(super) async fn put_back(pool: &PgPool, failures: &[Failure<'_>]) -> Result<(), sqlx::Error> {
+    if failures.is_empty() {
+        return Ok(());
+    }
     sqlx::query(
-        "UPDATE sync.stripe_reads SET error = $4, due_at = clock_timestamp() + greatest(
-            make_interval(secs => $5), least(interval '1 hour', make_interval(secs => $6 * 2 ^ least(attempts - 1, 12))))
-         WHERE what = $1 AND object_id = $2 AND as_of = $3",
+        "UPDATE sync.stripe_reads r SET error = failed.error, due_at = clock_timestamp() + greatest(
+            make_interval(secs => failed.hold),
+            least(interval '1 hour', make_interval(secs => $6 * 2 ^ least(r.attempts - 1, 12))))
+         FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::double precision[])
+            AS failed (what, object_id, as_of, error, hold)
+         WHERE (r.what, r.object_id, r.as_of) = (failed.what, failed.object_id, failed.as_of)",
     )
-    .bind(read.what.as_str())
-    .bind(&read.object_id)
-    .bind(read.as_of)
-    .bind(error)
-    .bind(at_least.unwrap_or_default().as_secs_f64())
+    .bind(failures.iter().map(|failure| failure.read.what.as_str()).collect::<Vec<_>>())
+    .bind(failures.iter().map(|failure| failure.read.object_id.as_str()).collect::<Vec<_>>())
+    .bind(failures.iter().map(|failure| failure.read.as_of).collect::<Vec<_>>())
+    .bind(failures.iter().map(|failure| failure.error.as_str()).collect::<Vec<_>>())
+    .bind(failures.iter().map(|failure| failure.hold.unwrap_or_default().as_secs_f64()).collect::<Vec<_>>())
     .bind(FIRST_PAUSE.as_secs_f64())
     .execute(pool)
     .await?;
