@@ -13,6 +13,7 @@
 
 mod broker;
 pub mod checker;
+mod configuration;
 mod database;
 pub mod disk;
 pub mod faults;
@@ -26,6 +27,7 @@ mod upcoach;
 mod wait;
 
 pub use broker::{PrivateBroker, TestBroker};
+pub use configuration::{ENCRYPTION_KEYS, configure};
 pub use database::{PrivateDatabase, TestDatabase};
 pub use local_stack::{Nats, Postgres, ProcessId, Scratch, Service, ServiceOptions};
 pub use process::{binary, service};

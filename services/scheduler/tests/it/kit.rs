@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
-use secrets::{Keyring, Place};
 use serde_json::Value;
 use sqlx::PgPool;
 use testkit::sandbox::{Sandbox, StripeSend};
@@ -18,7 +16,7 @@ pub(crate) const STRIPE_KEY: &str = "sk_test_of_the_test";
 /// The job under test.
 pub(crate) const PULL: &str = "pull-missed-events";
 
-const KEYS: &str = "test:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+const KEYS: &str = testkit::ENCRYPTION_KEYS;
 const STRIPE_SECRET: &str = "whsec_of_the_test";
 
 /// A database, broker and sandbox of a test's own.
@@ -61,28 +59,8 @@ impl World {
         let sandbox = Sandbox::at(format!("http://{http}"));
         let pool = PgPool::connect(&database.admin_url()).await.expect("the superuser gets in");
         let world = Self { database, broker, sandbox, pool, scratch, _sandbox: process };
-        world.configure().await;
+        testkit::configure(&world.pool, &world.sandbox.api_url()).await;
         world
-    }
-
-    async fn configure(&self) {
-        let keyring = Keyring::parse(KEYS).expect("a keyring");
-        let row = Uuid::new_v4();
-        let sealed = |column, secret: &str| {
-            let place = Place { table: "config.erp_configurations", row, column };
-            keyring.encrypt(&place, &SecretString::from(secret))
-        };
-        sqlx::query(
-            "INSERT INTO config.erp_configurations (id, base_url, api_key_enc, api_secret_enc, is_enabled, adopted_at)
-             VALUES ($1, $2, $3, $4, true, '2020-01-01')",
-        )
-        .bind(row)
-        .bind(self.sandbox.api_url())
-        .bind(sealed("api_key_enc", "sandbox-key"))
-        .bind(sealed("api_secret_enc", "sandbox-secret"))
-        .execute(&self.pool)
-        .await
-        .expect("the configuration row");
     }
 
     fn service(&self, program: &str, name: &str, role: &str) -> ServiceOptions {

@@ -23,7 +23,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(60);
 /// What the sandbox's Stripe lets in.
 pub(crate) const STRIPE_KEY: &str = "sk_test_of_the_test";
 
-const KEYS: &str = "test:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+const KEYS: &str = testkit::ENCRYPTION_KEYS;
 
 /// A database, broker and sandbox of a test's own.
 pub(crate) struct World {
@@ -57,28 +57,8 @@ impl World {
         let pool = PgPool::connect(&database.admin_url()).await.expect("the superuser gets in");
         let platform = Platform::new(&database, mode).await;
         let world = Self { database, broker, sandbox, pool, platform, scratch, _sandbox: process };
-        world.configure().await;
+        testkit::configure(&world.pool, &world.sandbox.api_url()).await;
         world
-    }
-
-    async fn configure(&self) {
-        let keyring = Keyring::parse(KEYS).expect("a keyring");
-        let row = Uuid::new_v4();
-        let sealed = |column, secret: &str| {
-            let place = Place { table: "config.erp_configurations", row, column };
-            keyring.encrypt(&place, &SecretString::from(secret))
-        };
-        sqlx::query(
-            "INSERT INTO config.erp_configurations (id, base_url, api_key_enc, api_secret_enc, is_enabled, adopted_at)
-             VALUES ($1, $2, $3, $4, true, '2020-01-01')",
-        )
-        .bind(row)
-        .bind(self.sandbox.api_url())
-        .bind(sealed("api_key_enc", "sandbox-key"))
-        .bind(sealed("api_secret_enc", "sandbox-secret"))
-        .execute(&self.pool)
-        .await
-        .expect("the configuration row");
     }
 
     /// Lets the configuration lead elsewhere, as an admin would.
