@@ -11,6 +11,7 @@
 //! | [`hints`] | fire and forget, after the commit |
 //! | [`consumer`] | a supervised loop around a durable consumer: only the loop acks |
 //! | [`fanout`] | what every replica hears |
+//! | [`of_service`] | what every service does with it at its start |
 //! | [`outbox`] | facts: inserted with what makes them true, relayed until the broker has them |
 //! | [`trace`] | trace context across messages |
 
@@ -19,6 +20,7 @@ pub mod connect;
 pub mod consumer;
 pub mod fanout;
 pub mod hints;
+pub mod of_service;
 pub mod outbox;
 pub mod topology;
 pub mod trace;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use events::traffic::Party;
-use messaging::{Broker, BrokerOptions, Namespace, Outbox, Relay};
+use messaging::{Outbox, Relay, of_service};
 use service::{Context, database};
 use tokio::sync::Notify;
 
@@ -30,7 +30,7 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
     let schema = migrations::schema_version();
     let database = database::connect(&context, schema)?;
     let pool = database.get_postgres_connection_pool().clone();
-    let broker = connect_broker(&context).await?;
+    let broker = of_service::connect(&context, Party::ConfigApi, "facts wait in the outbox").await?;
     context.listening(None)?;
 
     if database::wait_for_schema(&pool, schema, &context.shutdown).await {
@@ -50,18 +50,4 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
     }
     broker.close().await;
     Ok(())
-}
-
-/// The broker, which may be away: then facts wait in the outbox, and readers find the configuration by themselves.
-async fn connect_broker(context: &Context) -> anyhow::Result<Broker> {
-    let url = context.common.nats_url.clone().context("this binary has no NATS_URL")?;
-    let namespace: Namespace = context.common.nats_subject_prefix.parse().context("NATS_SUBJECT_PREFIX")?;
-    let broker =
-        Broker::connect(BrokerOptions { url, party: Party::ConfigApi, namespace }).await.context("NATS_URL")?;
-    let checked = broker.clone();
-    context.health.warning("broker", move || {
-        let connected = checked.is_connected();
-        async move { if connected { Ok(()) } else { Err("not connected; facts wait in the outbox".to_owned()) } }
-    });
-    Ok(broker)
 }

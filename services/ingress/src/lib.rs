@@ -20,15 +20,14 @@ use std::sync::Arc;
 
 use actix_web::dev::Server;
 use anyhow::Context as _;
+use events::WebhookReceived;
 use events::traffic::Party;
-use events::{ConfigChanged, Event, WebhookReceived};
-use messaging::{Broker, BrokerOptions, Heard, Namespace};
+use messaging::{Broker, of_service};
 use secrecy::ExposeSecret as _;
 use service::config_watch::watch_config;
 use service::{Context, database};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 use webhooks::signature::Keys;
 
 use endpoint::{Endpoint, Opened, Sender};
@@ -90,7 +89,9 @@ impl Ingress {
             rate_limit: config.stripe_rate_limit.map(admission::RateLimit::per_minute),
             sender: Sender::Stripe(Opened::newest_first(stripe_keys)),
         };
-        let broker = connect_broker(&context).await?;
+        let broker =
+            of_service::connect(&context, Party::Ingress, "hints are dropped, and the worker's timer finds the rows")
+                .await?;
         let (used, uses) = last_used::channel();
         let stop = context.shutdown.clone();
         let hurry = Arc::new(Notify::new());
@@ -108,7 +109,7 @@ impl Ingress {
         };
         let aside = vec![
             watching,
-            tokio::spawn(hear_config_changes(broker.clone(), hurry, stop.clone())),
+            tokio::spawn(of_service::hear_config_changes(broker.clone(), hurry, stop.clone())),
             tokio::spawn(last_used::note_uses(pool.clone(), uses, stop.clone())),
             tokio::spawn(waiting::count_waiting(pool.clone(), stop)),
         ];
@@ -161,23 +162,4 @@ impl Ingress {
         broker.close().await;
         served
     }
-}
-
-/// `config.changed` only hurries what every second finds out anyway.
-async fn hear_config_changes(broker: Broker, hurry: Arc<Notify>, stop: CancellationToken) {
-    let on_heard = |_: Heard<Event<ConfigChanged>>| hurry.notify_one();
-    messaging::fanout::run(broker, on_heard, stop).await;
-}
-
-/// The broker, which may be away: then hints are dropped, and the worker's timer finds the rows.
-async fn connect_broker(context: &Context) -> anyhow::Result<Broker> {
-    let url = context.common.nats_url.clone().context("this binary has no NATS_URL")?;
-    let namespace: Namespace = context.common.nats_subject_prefix.parse().context("NATS_SUBJECT_PREFIX")?;
-    let broker = Broker::connect(BrokerOptions { url, party: Party::Ingress, namespace }).await.context("NATS_URL")?;
-    let checked = broker.clone();
-    context.health.warning("broker", move || {
-        let connected = checked.is_connected();
-        async move { if connected { Ok(()) } else { Err("not connected; hints are dropped".to_owned()) } }
-    });
-    Ok(broker)
 }

@@ -18,11 +18,10 @@ pub mod timetable;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use events::CircuitChanged;
 use events::traffic::Party;
-use events::{CircuitChanged, ConfigChanged, Event};
 use flasherp::SharedGate;
-use messaging::{Broker, BrokerOptions, Heard, Namespace, Outbox, Relay};
+use messaging::{Outbox, Relay, of_service};
 use service::config_watch::watch_config;
 use service::metrics::Counter;
 use service::{Context, database};
@@ -52,17 +51,7 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
     let schema = migrations::schema_version();
     let connection = database::connect(&context, schema)?;
     let pool = connection.get_postgres_connection_pool().clone();
-    let broker = Broker::connect(BrokerOptions {
-        url: context.common.nats_url.clone().context("NATS_URL is needed")?,
-        party: Party::Scheduler,
-        namespace: context.common.nats_subject_prefix.parse::<Namespace>()?,
-    })
-    .await?;
-    let state = broker.state();
-    context.health.warning("broker", move || {
-        let connected = state.borrow().connected;
-        async move { if connected { Ok(()) } else { Err("no connection; jobs run without".to_owned()) } }
-    });
+    let broker = of_service::connect(&context, Party::Scheduler, "jobs run without").await?;
     context.listening(None)?;
     if !database::wait_for_schema(&pool, schema, &stop).await || !fill_timetable(&pool, &stop).await {
         return Ok(());
@@ -102,7 +91,7 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
     };
     let running = [
         watching,
-        tokio::spawn(hear_config_changes(broker.clone(), hurry, stop.clone())),
+        tokio::spawn(of_service::hear_config_changes(broker.clone(), hurry, stop.clone())),
         tokio::spawn(pull::watch_behind(pool, stop.clone())),
         tokio::spawn(runner.run()),
     ];
@@ -143,10 +132,4 @@ fn circuit_changed(changed: &CircuitChanged) {
         events::CircuitState::HalfOpen => "half_open",
     };
     Counter::CircuitChanged.increment(&[("state", state)]);
-}
-
-/// `config.changed` only hurries what every second finds out anyway.
-async fn hear_config_changes(broker: Broker, hurry: Arc<Notify>, stop: CancellationToken) {
-    let on_heard = |_: Heard<Event<ConfigChanged>>| hurry.notify_one();
-    messaging::fanout::run(broker, on_heard, stop).await;
 }

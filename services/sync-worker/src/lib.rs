@@ -13,11 +13,9 @@ pub mod outbound;
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use events::traffic::Party;
-use events::{ConfigChanged, Event};
 use flasherp::SharedGate;
-use messaging::{Broker, BrokerOptions, Heard, Namespace, Relay};
+use messaging::{Relay, of_service};
 use service::config_watch::{Versioned, watch_built};
 use service::{Context, database};
 use syncs::StoredConfiguration;
@@ -41,17 +39,7 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
     let schema = migrations::schema_version();
     let connection = database::connect(&context, schema)?;
     let pool = connection.get_postgres_connection_pool().clone();
-    let broker = Broker::connect(BrokerOptions {
-        url: context.common.nats_url.clone().context("NATS_URL is needed")?,
-        party: Party::SyncWorker,
-        namespace: context.common.nats_subject_prefix.parse::<Namespace>()?,
-    })
-    .await?;
-    let state = broker.state();
-    context.health.warning("broker", move || {
-        let connected = state.borrow().connected;
-        async move { if connected { Ok(()) } else { Err("no connection; work goes on by timers".to_owned()) } }
-    });
+    let broker = of_service::connect(&context, Party::SyncWorker, "work goes on by timers").await?;
     context.listening(None)?;
     if !database::wait_for_schema(&pool, schema, &stop).await
         || !database::wait_for_upcoach(&pool, config.inbound.rules.upcoach, &stop).await
@@ -76,7 +64,8 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
         let build = move |Row(stored)| Target::of(&stored, &keyring, calls, &passed);
         watch_built(load, build, Arc::clone(&hurry), stop.clone())
     };
-    let mut running = vec![watching, tokio::spawn(hear_config_changes(broker.clone(), hurry, stop.clone()))];
+    let mut running =
+        vec![watching, tokio::spawn(of_service::hear_config_changes(broker.clone(), hurry, stop.clone()))];
     if config.roles.inbound {
         running.extend(Inbound::start(
             pool.clone(),
@@ -119,10 +108,4 @@ impl Versioned for Row {
     fn version(&self) -> i64 {
         self.0.version()
     }
-}
-
-/// `config.changed` only hurries what every second finds out anyway.
-async fn hear_config_changes(broker: Broker, hurry: Arc<Notify>, stop: CancellationToken) {
-    let on_heard = |_: Heard<Event<ConfigChanged>>| hurry.notify_one();
-    messaging::fanout::run(broker, on_heard, stop).await;
 }
