@@ -13,6 +13,8 @@ use super::stage::Stage;
 
 /// Bytes that a connection passes before it is cut: less than one webhook, one batch or a few records.
 const CUT_AFTER: u64 = 600;
+/// The same towards ingress from the broker, which has hardly more to say than that it is there: within one heartbeat.
+const CUT_WITHIN_HEARTBEAT: u64 = 3;
 /// The pass of a point at which a process dies.
 const FATAL_PASS: u64 = 2;
 /// How long is waited for a worker to have something in its hands before it is hit.
@@ -162,6 +164,9 @@ impl Stage {
             }
             LinkFault::Slow => proxy.set(Link::slow(20_000)),
             LinkFault::CutToServer => proxy.set(Link::cut_after_to_server(CUT_AFTER)),
+            LinkFault::CutToClient if between == Between::IngressAndBroker => {
+                proxy.set(Link::cut_after_to_client(CUT_WITHIN_HEARTBEAT));
+            }
             LinkFault::CutToClient => proxy.set(Link::cut_after_to_client(CUT_AFTER)),
         }
     }
