@@ -194,7 +194,8 @@ BEGIN
     FROM sync.erp_syncs s
     WHERE s.id = i.sync_id AND i.batch_id = p_batch AND i.result IS NULL
         AND i.sync_id IN (SELECT o.sync_id FROM sync.batch_items o JOIN sync.erp_syncs r ON r.id = o.sync_id
-            WHERE o.batch_id = p_batch AND o.result IS NULL AND r.due_at IS NULL
+            -- an unknown one that waits for its customer is yet to be looked up
+            WHERE o.batch_id = p_batch AND o.result IS NULL AND r.due_at IS NULL AND r.outcome = 'known'
                 AND r.sync_status IN ('synced', 'skipped', 'failed')
             FOR UPDATE OF o SKIP LOCKED);
     SELECT count(*) FILTER (WHERE result = 'done') AS done, count(*) FILTER (WHERE result = 'failed') AS failed,

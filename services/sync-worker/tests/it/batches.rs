@@ -113,3 +113,34 @@ async fn batches_whose_wishes_are_folded_together_both_get_their_answer() {
         assert_eq!((progress.total, progress.done, progress.failed, progress.skipped), (Some(3), 3, 0, 0));
     }
 }
+
+#[tokio::test]
+async fn an_unknown_record_that_waits_for_its_customer_has_not_failed_yet() {
+    let world = World::new().await;
+    payments(&world, 1, 1).await;
+    world.run("DELETE FROM sync.requests").await;
+    let batch = full_sync(&world, &[EntityType::Transaction], false).await;
+    while batch::ask(&world.pool, batch, 100).await.expect("it asks").is_some_and(|asked| asked > 0) {}
+    // As a fold leaves it, and then a worker that died in its first write before its customer had arrived.
+    world
+        .run(
+            "INSERT INTO sync.erp_syncs (id, source_type, source_id, sync_status, outcome, unknown_since, settle_until, waits_for)
+             SELECT gen_random_uuid(), 'transaction', source_id, 'failed', 'unknown', now(), now(), gen_random_uuid() FROM sync.requests",
+        )
+        .await;
+    world
+        .run("INSERT INTO sync.batch_items (batch_id, sync_id) SELECT b.id, s.id FROM sync.batches b, sync.erp_syncs s")
+        .await;
+    let settle = || async {
+        sqlx::query_scalar::<_, Option<i64>>("SELECT sync.batch_settle($1)")
+            .bind(batch.as_uuid())
+            .fetch_one(&world.pool)
+            .await
+            .expect("it settles")
+    };
+    assert_eq!(settle().await, Some(1), "it is still open");
+    world.run("UPDATE sync.erp_syncs SET outcome = 'known', unknown_since = NULL, settle_until = NULL").await;
+    assert_eq!(settle().await, None, "the batch is over");
+    let progress = batch::progress(&world.pool, batch).await.expect("readable").expect("there");
+    assert_eq!((progress.done, progress.failed), (0, 1));
+}
