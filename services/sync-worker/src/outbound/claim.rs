@@ -39,6 +39,16 @@ pub(super) struct Claimed {
     pub(super) waiting_since: Option<OffsetDateTime>,
 }
 
+/// The lease that a claim gives to all of its rows.
+#[derive(Debug)]
+pub(super) struct Lease {
+    /// New for every claim: the fence.
+    pub(super) owner: Uuid,
+    /// Before the claim was sent.
+    begun: Instant,
+    pub(super) length: Duration,
+}
+
 /// What to claim.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Which<'a> {
@@ -59,8 +69,8 @@ pub(super) enum Which<'a> {
 pub(super) struct Taken {
     /// The leased rows.
     pub(super) claimed: Vec<Claimed>,
-    /// How many requests were folded.
-    pub(super) requests: i64,
+    /// Whether there may be more that is due; said of a claim of what is due only.
+    pub(super) more: bool,
 }
 
 /// Folds what was asked for and claims what is due.
@@ -68,28 +78,18 @@ pub(super) struct Taken {
 /// # Errors
 /// The database can't be reached; nothing is claimed, or the leases run out.
 pub(super) async fn fold_and_claim(pool: &PgPool, which: Which<'_>, lease: Duration) -> Result<Taken, sqlx::Error> {
-    let begun = Instant::now();
+    let lease = Lease::from_now(lease);
+    let begun = lease.begun;
     let mut transaction = pool.begin().await?;
-    let wishes = match which {
-        Which::Sources(entity_type, ids) => fold::take(&mut transaction, Requests::Of(entity_type, ids)).await?,
-        Which::Customers(needed) => {
-            let ids: Vec<Uuid> = needed.iter().map(|wish| wish.source_id).collect();
-            let mut wishes = fold::take(&mut transaction, Requests::Of(EntityType::Customer, &ids)).await?;
-            wishes.extend(without_row(&mut transaction, needed, &wishes).await?);
-            wishes
-        }
-        Which::Checked(wish) => vec![wish.clone()],
-        Which::Rows(_) => Vec::new(),
-        Which::Due(limit) => fold::take(&mut transaction, Requests::Oldest(limit)).await?,
+    let (Taken { claimed, more }, requests) = match which {
+        Which::Due(limit) => claim_due(&mut transaction, limit, &lease).await?,
+        _ => claim_these(&mut transaction, which, &lease).await?,
     };
-    fold::fold(&mut transaction, &wishes).await?;
-    let claimed = claim(&mut transaction, which, lease, begun).await?;
     transaction.commit().await?;
     if !claimed.is_empty() {
         service::failpoint!("outbound.after_claim");
     }
 
-    let requests: i64 = wishes.iter().map(|wish| wish.requests).sum();
     Counter::RequestsFolded.add(u64::try_from(requests).unwrap_or(0), &[]);
     if !claimed.is_empty() {
         let trigger = match which {
@@ -102,7 +102,59 @@ pub(super) async fn fold_and_claim(pool: &PgPool, which: Which<'_>, lease: Durat
         Histogram::ClaimBatch.observe_count(claimed.len(), &[]);
         Histogram::ClaimDuration.observe(begun.elapsed(), &[]);
     }
-    Ok(Taken { claimed, requests })
+    Ok(Taken { claimed, more })
+}
+
+/// Claims what is due, and folds the oldest requests as far as that leaves slots: what is due has waited longer, and a request that is folded
+/// for a later claim would be written twice. Says also how many requests were folded.
+async fn claim_due(connection: &mut PgConnection, limit: i64, lease: &Lease) -> Result<(Taken, i64), sqlx::Error> {
+    let left = |claimed: &[Claimed]| limit - i64::try_from(claimed.len()).unwrap_or(limit);
+    let to_be_born = limit - due(connection, limit).await?;
+    let wishes = if to_be_born > 0 { fold::take(connection, Requests::Oldest(to_be_born)).await? } else { Vec::new() };
+    let mut claimed = fold::fold(connection, &wishes, lease).await?;
+    let all_born = to_be_born == limit && claimed.len() == wishes.len();
+    if !all_born && left(&claimed) > 0 {
+        claimed.extend(claim(connection, Which::Due(left(&claimed)), lease).await?);
+    }
+    let requests = fold::requests(&wishes);
+    let more = left(&claimed) <= 0 || requests >= to_be_born;
+    Ok((Taken { claimed, more }, requests))
+}
+
+/// How many rows are due and may go, counted up to `limit`.
+async fn due(connection: &mut PgConnection, limit: i64) -> Result<i64, sqlx::Error> {
+    let conditions = Conditions::read(connection).await?;
+    let Some(may_go) = conditions.of_due() else { return Ok(0) };
+    sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+        "SELECT count(*) FROM (SELECT FROM sync.erp_syncs s, sync.outbound_conditions c WHERE {may_go} LIMIT $1) AS due"
+    )))
+    .bind(limit)
+    .fetch_one(connection)
+    .await
+}
+
+/// Claims records that are named.
+async fn claim_these(
+    connection: &mut PgConnection,
+    which: Which<'_>,
+    lease: &Lease,
+) -> Result<(Taken, i64), sqlx::Error> {
+    let wishes = match which {
+        Which::Sources(entity_type, ids) => fold::take(connection, Requests::Of(entity_type, ids)).await?,
+        Which::Customers(needed) => {
+            let ids: Vec<Uuid> = needed.iter().map(|wish| wish.source_id).collect();
+            let mut wishes = fold::take(connection, Requests::Of(EntityType::Customer, &ids)).await?;
+            wishes.extend(without_row(connection, needed, &wishes).await?);
+            wishes
+        }
+        Which::Checked(wish) => vec![wish.clone()],
+        Which::Rows(_) | Which::Due(_) => Vec::new(),
+    };
+    let mut claimed = fold::fold(connection, &wishes, lease).await?;
+    if claimed.len() < ids_of(which).len() {
+        claimed.extend(claim(connection, which, lease).await?);
+    }
+    Ok((Taken { claimed, more: false }, fold::requests(&wishes)))
 }
 
 /// Of the customers needed, those that this wish is to be folded for: without a request, and without a row, with one that was left out
@@ -127,8 +179,12 @@ async fn without_row(connection: &mut PgConnection, needed: &[Wish], asked: &[Wi
     Ok(needed.iter().filter(missing).cloned().collect())
 }
 
+/// The columns of a [`ClaimedRow`], of a row called `s`.
+pub(super) const CLAIMED_COLUMNS: &str = "s.id, s.source_type::text, s.source_id, s.target_id, s.retry_count, s.generation, s.base_payload, s.outcome::text, \
+     s.origin::text, s.force, s.batch_id, s.taken, s.waiting_since";
+
 #[derive(sqlx::FromRow)]
-struct ClaimedRow {
+pub(super) struct ClaimedRow {
     id: Uuid,
     source_type: String,
     source_id: Uuid,
@@ -150,9 +206,7 @@ const CLAIM: &str = "
         last_sync_attempt = clock_timestamp(), taken = s.requested, due_at = NULL, next_retry_at = NULL,
         taken_known = CASE WHEN s.outcome = 'known' THEN s.requested ELSE s.taken_known END,
         updated_at = clock_timestamp()
-    FROM due WHERE s.id = due.id
-    RETURNING s.id, s.source_type::text, s.source_id, s.target_id, s.retry_count, s.generation, s.base_payload,
-        s.outcome::text, s.origin::text, s.force, s.batch_id, s.taken, s.waiting_since";
+    FROM due WHERE s.id = due.id";
 
 /// What the claim's own conditions read before it, so that it can use the index that fits. The claim holds them again.
 #[derive(sqlx::FromRow)]
@@ -162,36 +216,35 @@ struct Conditions {
     gate_open: bool,
 }
 
+impl Conditions {
+    async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        sqlx::query_as("SELECT enabled, auto_sync, gate_open FROM sync.outbound_conditions").fetch_one(connection).await
+    }
+
+    /// What is asked of a row by the index of what is due; none when nothing may go.
+    fn of_due(&self) -> Option<&'static str> {
+        (self.enabled && self.gate_open).then_some(if self.auto_sync { MAY_GO } else { MAY_GO_BY_HAND })
+    }
+}
+
 /// Whether a row is due and may go: paused, stopped, disabled and switched to manual are conditions of the statement itself.
 const MAY_GO: &str = "s.due_at <= statement_timestamp() AND c.enabled AND c.gate_open AND (c.auto_sync OR s.origin IN ('manual', 'heal'))";
 /// As [`MAY_GO`], by the index of what was asked for by hand.
 const MAY_GO_BY_HAND: &str =
     "s.due_at <= statement_timestamp() AND c.enabled AND c.gate_open AND s.origin IN ('manual', 'heal')";
 
-async fn claim(
-    connection: &mut PgConnection,
-    which: Which<'_>,
-    lease: Duration,
-    begun: Instant,
-) -> Result<Vec<Claimed>, sqlx::Error> {
-    let conditions: Conditions = sqlx::query_as("SELECT enabled, auto_sync, gate_open FROM sync.outbound_conditions")
-        .fetch_one(&mut *connection)
-        .await?;
-    if !conditions.enabled || !conditions.gate_open {
-        return Ok(Vec::new());
-    }
-    let owner = Uuid::new_v4();
+async fn claim(connection: &mut PgConnection, which: Which<'_>, lease: &Lease) -> Result<Vec<Claimed>, sqlx::Error> {
+    let Some(may_go) = Conditions::read(connection).await?.of_due() else { return Ok(Vec::new()) };
     let rows: Vec<ClaimedRow> = match which {
         Which::Due(limit) => {
-            let may_go = if conditions.auto_sync { MAY_GO } else { MAY_GO_BY_HAND };
             sqlx::query_as(sqlx::AssertSqlSafe(format!(
                 "WITH due AS MATERIALIZED (
                     SELECT s.id FROM sync.erp_syncs s, sync.outbound_conditions c
                     WHERE {may_go} ORDER BY s.due_at LIMIT $3 FOR UPDATE OF s SKIP LOCKED)
-                 {CLAIM}"
+                 {CLAIM} RETURNING {CLAIMED_COLUMNS}"
             )))
-            .bind(owner)
-            .bind(lease)
+            .bind(lease.owner)
+            .bind(lease.length)
             .bind(limit)
             .fetch_all(connection)
             .await?
@@ -201,16 +254,16 @@ async fn claim(
                 "WITH due AS MATERIALIZED (
                     SELECT s.id FROM sync.erp_syncs s, sync.outbound_conditions c
                     WHERE s.id = ANY ($3) AND {MAY_GO} ORDER BY s.id FOR UPDATE OF s SKIP LOCKED)
-                 {CLAIM}"
+                 {CLAIM} RETURNING {CLAIMED_COLUMNS}"
             )))
-            .bind(owner)
-            .bind(lease)
+            .bind(lease.owner)
+            .bind(lease.length)
             .bind(ids_of(which))
             .fetch_all(connection)
             .await?
         }
     };
-    Ok(rows.into_iter().filter_map(|row| row.claimed(owner, begun, lease)).collect())
+    Ok(lease.claimed(rows))
 }
 
 /// Claims the record that the owner of the probe may try while the breaker is half-open: of those due the one tried longest ago, the last probe only
@@ -223,8 +276,7 @@ pub(super) async fn claim_for_probe(
     probe: Uuid,
     lease: Duration,
 ) -> Result<Option<Claimed>, sqlx::Error> {
-    let begun = Instant::now();
-    let owner = Uuid::new_v4();
+    let lease = Lease::from_now(lease);
     let row: Option<ClaimedRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "WITH due AS MATERIALIZED (
             SELECT s.id FROM sync.erp_syncs s, sync.outbound_conditions c
@@ -232,14 +284,14 @@ pub(super) async fn claim_for_probe(
                 AND (c.auto_sync OR s.origin IN ('manual', 'heal'))
             ORDER BY s.id IS NOT DISTINCT FROM c.last_probe, s.last_sync_attempt NULLS FIRST, s.due_at
             LIMIT 1 FOR UPDATE OF s SKIP LOCKED)
-         {CLAIM}"
+         {CLAIM} RETURNING {CLAIMED_COLUMNS}"
     )))
-    .bind(owner)
-    .bind(lease)
+    .bind(lease.owner)
+    .bind(lease.length)
     .bind(probe)
     .fetch_optional(pool)
     .await?;
-    let claimed = row.and_then(|row| row.claimed(owner, begun, lease));
+    let claimed = row.and_then(|row| lease.of(row));
     if claimed.is_some() {
         Counter::SyncsClaimed.increment(&[("trigger", "probe")]);
     }
@@ -252,23 +304,8 @@ pub(super) async fn claim_for_probe(
 /// The database can't be reached.
 pub(super) async fn something_is_due(pool: &PgPool) -> Result<bool, sqlx::Error> {
     let mut connection = pool.acquire().await?;
-    let (requests, conditions): (bool, Conditions) = {
-        let requests =
-            sqlx::query_scalar("SELECT EXISTS (SELECT FROM sync.requests)").fetch_one(&mut *connection).await?;
-        let conditions = sqlx::query_as("SELECT enabled, auto_sync, gate_open FROM sync.outbound_conditions")
-            .fetch_one(&mut *connection)
-            .await?;
-        (requests, conditions)
-    };
-    if requests || !conditions.enabled || !conditions.gate_open {
-        return Ok(requests);
-    }
-    let may_go = if conditions.auto_sync { MAY_GO } else { MAY_GO_BY_HAND };
-    sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
-        "SELECT EXISTS (SELECT FROM sync.erp_syncs s, sync.outbound_conditions c WHERE {may_go})"
-    )))
-    .fetch_one(&mut *connection)
-    .await
+    let requests = sqlx::query_scalar("SELECT EXISTS (SELECT FROM sync.requests)").fetch_one(&mut *connection).await?;
+    Ok(requests || due(&mut connection, 1).await? > 0)
 }
 
 /// Of a claimed row whose outcome is unknown: whether nothing was asked for since the attempt began that made it so. Then whatever FlashERP holds
@@ -300,26 +337,36 @@ fn ids_of(which: Which<'_>) -> Vec<Uuid> {
     }
 }
 
-impl ClaimedRow {
+impl Lease {
+    /// A lease that begins now.
+    fn from_now(length: Duration) -> Self {
+        Self { owner: Uuid::new_v4(), begun: Instant::now(), length }
+    }
+
+    /// The rows that hold it.
+    pub(super) fn claimed(&self, rows: Vec<ClaimedRow>) -> Vec<Claimed> {
+        rows.into_iter().filter_map(|row| self.of(row)).collect()
+    }
+
     /// None only for a label that this build does not know (a newer migration's): its lease runs out.
-    fn claimed(self, owner: Uuid, begun: Instant, lease: Duration) -> Option<Claimed> {
+    fn of(&self, row: ClaimedRow) -> Option<Claimed> {
         Some(Claimed {
-            id: SyncId(self.id),
-            entity_type: self.source_type.parse().ok()?,
-            source_id: self.source_id,
-            owner,
-            lease_end: begun + lease,
-            claimed: begun,
-            target_id: self.target_id.and_then(|id| FlashErpId::new(id).ok()),
-            retry_count: u32::try_from(self.retry_count).unwrap_or(0),
-            generation: u32::try_from(self.generation).unwrap_or(0),
-            base: self.base_payload.map(|base| base.0).unwrap_or_default(),
-            outcome: self.outcome.parse().ok()?,
-            origin: self.origin.parse().ok()?,
-            force: self.force,
-            batch: self.batch_id,
-            taken: self.taken,
-            waiting_since: self.waiting_since,
+            id: SyncId(row.id),
+            entity_type: row.source_type.parse().ok()?,
+            source_id: row.source_id,
+            owner: self.owner,
+            lease_end: self.begun + self.length,
+            claimed: self.begun,
+            target_id: row.target_id.and_then(|id| FlashErpId::new(id).ok()),
+            retry_count: u32::try_from(row.retry_count).unwrap_or(0),
+            generation: u32::try_from(row.generation).unwrap_or(0),
+            base: row.base_payload.map(|base| base.0).unwrap_or_default(),
+            outcome: row.outcome.parse().ok()?,
+            origin: row.origin.parse().ok()?,
+            force: row.force,
+            batch: row.batch_id,
+            taken: row.taken,
+            waiting_since: row.waiting_since,
         })
     }
 }

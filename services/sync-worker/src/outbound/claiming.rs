@@ -25,15 +25,13 @@ const CLAIM_LIMIT: usize = 250;
 impl Outbound {
     /// Claims with as many slots as there are and sends the batch on its way; says whether there may be more.
     async fn claim(&self, which: Which<'_>, slots: OwnedSemaphorePermit) -> Result<bool, sqlx::Error> {
-        let Taken { claimed, requests } =
+        let Taken { claimed, more } =
             claim::fold_and_claim(&self.shared.pool, which, self.shared.settings.lease).await?;
-        let full = claimed.len() == slots.num_permits()
-            || usize::try_from(requests).is_ok_and(|taken| taken >= slots.num_permits());
         if !claimed.is_empty() {
             let outbound = self.clone();
             self.shared.tasks.spawn(async move { outbound.process(claimed, slots).await });
         }
-        Ok(full)
+        Ok(more)
     }
 
     /// Slots for what a hint or a wake brought, `most` at most: of the common ones if there are enough, else from where there are more.

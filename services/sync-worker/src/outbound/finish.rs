@@ -1,5 +1,6 @@
 //! Finishing in groups: row (fenced by the lease), audit rows, facts and the waking of dependents in one transaction, many syncs to one.
-//! Who comes while a commit is running goes into the next, without a timer.
+//! Who comes while a commit is running goes into the next. Under load a commit also waits a few milliseconds for more: its cost is mostly its own,
+//! not that of its syncs, and nobody is waiting for it. At rest it waits for nobody.
 //!
 //! Dies the process before the commit, the leases run out and the rows are looked up. A success that comes for a lost lease is written down as a stray write, and its row
 //! becomes unknown: somebody else may have written meanwhile.
@@ -22,6 +23,12 @@ use super::{record, waiting};
 
 /// Syncs finished in one transaction at most.
 const GROUP: usize = 500;
+/// A group of this size or more says that there is load. The next one then waits for [`WORTHWHILE`] syncs, though not for longer than [`LINGER`].
+const LOAD: usize = 8;
+/// See [`LOAD`].
+const WORTHWHILE: usize = 100;
+/// See [`LOAD`]. Small beside a call to FlashERP.
+const LINGER: Duration = Duration::from_millis(10);
 /// Pause before a group whose transaction failed is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
 /// When an unknown record is looked at again that could not even be looked up, say because its customer failed.
@@ -78,7 +85,12 @@ async fn run(
     stop: CancellationToken,
 ) {
     let mut group = Vec::with_capacity(GROUP);
+    let mut load = false;
     while incoming.recv_many(&mut group, GROUP).await > 0 {
+        if load {
+            gather(&mut incoming, &mut group).await;
+        }
+        load = group.len() >= LOAD;
         let attempts: Vec<Attempt> = group.iter().map(|finishing| finishing.attempt.clone()).collect();
         let again = tokio::select! {
             biased;
@@ -98,6 +110,13 @@ async fn run(
             let _unheard = finishing.done.send(());
         }
     }
+}
+
+/// Waits a little for a group that is worth its commit.
+async fn gather(incoming: &mut mpsc::Receiver<Finishing>, group: &mut Vec<Finishing>) {
+    let worthwhile =
+        async { while group.len() < WORTHWHILE && incoming.recv_many(group, GROUP - group.len()).await > 0 {} };
+    let _as_many_as_came = tokio::time::timeout(LINGER, worthwhile).await;
 }
 
 /// Ends some time after the stop.

@@ -10,6 +10,8 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::claim::{CLAIMED_COLUMNS, Claimed, ClaimedRow, Lease};
+
 /// A wish, of one or of many requests for the same record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wish {
@@ -94,6 +96,11 @@ pub(super) async fn take(connection: &mut PgConnection, which: Requests<'_>) -> 
     }
 }
 
+/// How many requests these wishes stand for.
+pub(super) fn requests(wishes: &[Wish]) -> i64 {
+    wishes.iter().map(|wish| wish.requests).sum()
+}
+
 fn known_types() -> Vec<&'static str> {
     EntityType::ALL.iter().map(|kind| kind.as_str()).collect()
 }
@@ -132,22 +139,39 @@ fn merge(rows: Vec<RequestRow>) -> Vec<Wish> {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct EntityTypeOrder(&'static str);
 
-/// Writes the wishes into their rows.
-pub(super) async fn fold(connection: &mut PgConnection, wishes: &[Wish]) -> Result<(), sqlx::Error> {
+/// Writes the wishes into their rows. A row that is new here and may go is born with this lease: claiming it a statement later would write
+/// it, and all of its index entries, a second time. Returns those.
+pub(super) async fn fold(
+    connection: &mut PgConnection,
+    wishes: &[Wish],
+    lease: &Lease,
+) -> Result<Vec<Claimed>, sqlx::Error> {
     if wishes.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let mut rows: Vec<(SyncId, &Wish)> =
         wishes.iter().map(|wish| (SyncId::of(SourceSystem::Upcoach, wish.entity_type, wish.source_id), wish)).collect();
     rows.sort_by_key(|(id, _)| *id);
-    sqlx::query(
-        "INSERT INTO sync.erp_syncs AS s
-            (id, source_system, source_type, source_id, sync_status, origin, force, batch_id, requested, waiting_since, due_at)
-         SELECT id, 'upcoach', type::sync.entity_type, source_id, 'pending', origin::sync.origin, force, batch_id, requests,
-            since, clock_timestamp()
+    let born: Vec<ClaimedRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "WITH written AS (
+         INSERT INTO sync.erp_syncs AS s
+            (id, source_system, source_type, source_id, sync_status, origin, force, batch_id, requested, waiting_since, due_at,
+             lease_owner, lease_until, claimed_at, last_sync_attempt, taken, taken_known)
+         SELECT id, 'upcoach', type::sync.entity_type, source_id,
+            CASE WHEN may_go THEN 'syncing' ELSE 'pending' END::sync.sync_status,
+            origin::sync.origin, force, batch_id, requests, since,
+            CASE WHEN NOT may_go THEN clock_timestamp() END,
+            CASE WHEN may_go THEN $9::uuid END,
+            CASE WHEN may_go THEN clock_timestamp() + $10::interval END,
+            CASE WHEN may_go THEN clock_timestamp() END,
+            CASE WHEN may_go THEN clock_timestamp() END,
+            CASE WHEN may_go THEN requests ELSE 0 END,
+            CASE WHEN may_go THEN requests ELSE 0 END
          FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::boolean[], $6::uuid[], $7::bigint[],
                 $8::timestamptz[])
-            AS wish (id, type, source_id, origin, force, batch_id, requests, since)
+            AS wish (id, type, source_id, origin, force, batch_id, requests, since),
+            sync.outbound_conditions c,
+            LATERAL (SELECT c.enabled AND c.gate_open AND (c.auto_sync OR wish.origin IN ('manual', 'heal')) AS may_go) AS m
          ORDER BY id
          ON CONFLICT (id) DO UPDATE SET
             requested = s.requested + excluded.requested,
@@ -180,8 +204,10 @@ pub(super) async fn fold(connection: &mut PgConnection, wishes: &[Wish]) -> Resu
             updated_at = clock_timestamp()
          -- what a person skipped, only a person takes back; what has failed for good, no routine revives
          WHERE NOT (s.sync_status = 'skipped' AND s.skipped_by_hand AND excluded.origin <> 'manual')
-            AND NOT (s.sync_status = 'failed' AND s.due_at IS NULL AND excluded.origin NOT IN ('change', 'heal', 'manual'))",
-    )
+            AND NOT (s.sync_status = 'failed' AND s.due_at IS NULL AND excluded.origin NOT IN ('change', 'heal', 'manual'))
+         RETURNING s.*)
+         SELECT {CLAIMED_COLUMNS} FROM written s WHERE s.lease_owner = $9"
+    )))
     .bind(rows.iter().map(|(id, _)| id.as_uuid()).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, wish)| wish.entity_type.as_str()).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, wish)| wish.source_id).collect::<Vec<_>>())
@@ -190,9 +216,12 @@ pub(super) async fn fold(connection: &mut PgConnection, wishes: &[Wish]) -> Resu
     .bind(rows.iter().map(|(_, wish)| wish.batches.last().map(BatchId::as_uuid)).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, wish)| wish.requests).collect::<Vec<_>>())
     .bind(rows.iter().map(|(_, wish)| wish.since).collect::<Vec<_>>())
-    .execute(&mut *connection)
+    .bind(lease.owner)
+    .bind(lease.length)
+    .fetch_all(&mut *connection)
     .await?;
-    note_items(connection, &rows).await
+    note_items(connection, &rows).await?;
+    Ok(lease.claimed(born))
 }
 
 /// Makes an item of each record for each batch that asked for it. It is settled when the row has come to rest; a row that no routine revives is at
