@@ -107,9 +107,10 @@ lint:
     python3 .ci/dependencies.py
     @if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; fi
 
-# Write what is generated from code: event schemas, asyncapi.yaml, the README's table of settings
+# Write what is generated from code: event schemas, asyncapi.yaml, admin-api.json, the README's table of settings
 schemas:
     cargo run -q --bin event-schemas
+    cargo run -q --bin admin-api-schema
     cargo run -q --bin settings-table -- --write
 
 # Do what is done before a change is taken: lint, generated files, tests

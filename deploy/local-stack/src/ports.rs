@@ -48,6 +48,8 @@ pub enum Seat {
     NatsMonitor,
     /// FlashERP's and Stripe's stand-in.
     Sandbox,
+    /// The admin API.
+    ConfigApi,
     /// The management port of `ingress`.
     IngressManagement,
     /// The management port of `sync-worker`.
@@ -62,12 +64,13 @@ pub enum Seat {
 
 impl Seat {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Gateway,
         Self::Postgres,
         Self::Nats,
         Self::NatsMonitor,
         Self::Sandbox,
+        Self::ConfigApi,
         Self::IngressManagement,
         Self::SyncWorkerManagement,
         Self::ConfigApiManagement,
@@ -83,6 +86,7 @@ impl Seat {
             Self::Nats => 2,
             Self::NatsMonitor => 3,
             Self::Sandbox => 4,
+            Self::ConfigApi => 5,
             Self::IngressManagement => 10,
             Self::SyncWorkerManagement => 11,
             Self::ConfigApiManagement => 12,
@@ -99,6 +103,7 @@ impl Seat {
             Self::Nats => "ERP_PORT_NATS",
             Self::NatsMonitor => "ERP_PORT_NATS_MONITOR",
             Self::Sandbox => "ERP_PORT_SANDBOX",
+            Self::ConfigApi => "ERP_PORT_CONFIG_API",
             Self::IngressManagement => "ERP_PORT_INGRESS_MANAGEMENT",
             Self::SyncWorkerManagement => "ERP_PORT_SYNC_WORKER_MANAGEMENT",
             Self::ConfigApiManagement => "ERP_PORT_CONFIG_API_MANAGEMENT",
@@ -115,6 +120,7 @@ impl Seat {
             Self::Nats => "nats",
             Self::NatsMonitor => "the monitoring page of nats",
             Self::Sandbox => "flasherp-sandbox",
+            Self::ConfigApi => "config-api",
             Self::IngressManagement => "the management port of ingress",
             Self::SyncWorkerManagement => "the management port of sync-worker",
             Self::ConfigApiManagement => "the management port of config-api",

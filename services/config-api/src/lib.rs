@@ -1,16 +1,24 @@
-//! Holds the one configuration row, and tells the other services when it changes.
+//! Holds the one configuration row, tells the other services when it changes, and serves the admin API.
 //!
 //! At its start it takes the first configuration from the environment, if the database has none ([`boot`]); beside that it relays the
-//! facts of its schema. Any number of replicas may run. A process that dies half-way leaves either the whole first configuration
-//! with its audit row and its fact, or nothing; facts not yet relayed stay in the outbox for the next one.
+//! facts of its schema. Any number of replicas may run. It listens before its database is there and answers 503 until then. A process that dies
+//! half-way leaves either the whole change with its audit row and its fact, or nothing; facts not yet relayed stay in the outbox for the
+//! next one.
 
 pub mod boot;
 mod config;
 pub mod first_configuration;
+mod handlers;
+pub mod input;
+pub mod openapi;
+pub mod paging;
+mod routes;
+mod state;
 pub mod store;
 
 use std::sync::Arc;
 
+use actix_web::web;
 use anyhow::Context as _;
 use events::traffic::Party;
 use messaging::{Outbox, Relay, of_service};
@@ -18,6 +26,7 @@ use service::{Context, database};
 use tokio::sync::Notify;
 
 pub use config::Config;
+pub use state::State;
 
 /// The facts of this service's schema.
 pub const OUTBOX: Outbox = Outbox::new("config", Party::ConfigApi);
@@ -25,29 +34,40 @@ pub const OUTBOX: Outbox = Outbox::new("config", Party::ConfigApi);
 /// Runs the service until shutdown.
 ///
 /// # Errors
-/// The settings can't be used.
+/// The settings can't be used, it can't listen, or one of its parts ended unasked.
 pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
-    let schema = migrations::schema_version();
-    let database = database::connect(&context, schema)?;
+    let database = database::connect(&context, migrations::schema_version())?;
     let pool = database.get_postgres_connection_pool().clone();
     let broker = of_service::connect(&context, Party::ConfigApi, "facts wait in the outbox").await?;
-    context.listening(None)?;
-
-    if database::wait_for_schema(&pool, schema, &context.shutdown).await {
-        context.started();
-        let wake = Arc::new(Notify::new());
-        let relay = Relay::new(OUTBOX, pool.clone(), broker.clone(), Arc::clone(&wake));
-        let relaying = tokio::spawn(relay.run(context.shutdown.clone()));
-        let booted = context.shutdown.run_until_cancelled(boot::until_settled(&pool, &config)).await;
-        if booted.is_some() {
-            // A first configuration is a fact to be told.
-            wake.notify_one();
-        }
-        relaying.await.context("the outbox relay panicked")?;
-        if !context.shutdown.is_cancelled() {
-            anyhow::bail!("the outbox relay ended without being asked to");
-        }
-    }
+    let state = web::Data::new(State { pool, broker: broker.clone(), config, relay: Arc::new(Notify::new()) });
+    let description = web::Data::new(openapi::document());
+    let routes = {
+        let state = state.clone();
+        move |config: &mut web::ServiceConfig| routes::configure(config, state.clone(), description.clone())
+    };
+    let server = service::http::bind(&context, routes)?;
+    context.listening(Some(server.address()))?;
+    tokio::try_join!(Box::pin(server.run(&context)), Box::pin(beside_the_server(&context, &state)))?;
     broker.close().await;
+    Ok(())
+}
+
+/// Waits for the schema, takes the first configuration from the environment, and relays facts until shutdown.
+async fn beside_the_server(context: &Context, state: &State) -> anyhow::Result<()> {
+    if !database::wait_for_schema(&state.pool, migrations::schema_version(), &context.shutdown).await {
+        return Ok(());
+    }
+    context.started();
+    let relay = Relay::new(OUTBOX, state.pool.clone(), state.broker.clone(), Arc::clone(&state.relay));
+    let relaying = tokio::spawn(relay.run(context.shutdown.clone()));
+    let booted = context.shutdown.run_until_cancelled(boot::until_settled(&state.pool, &state.config)).await;
+    if booted.is_some() {
+        // A first configuration is a fact to be told.
+        state.told_facts();
+    }
+    relaying.await.context("the outbox relay panicked")?;
+    if !context.shutdown.is_cancelled() {
+        anyhow::bail!("the outbox relay ended without being asked to");
+    }
     Ok(())
 }

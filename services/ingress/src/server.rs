@@ -14,10 +14,9 @@ use actix_web::{App, HttpServer};
 use anyhow::Context as _;
 use ipnet::IpNet;
 use service::Context;
-use service::http::configure_extractors;
+use service::http::{BODY_DEADLINE, configure_extractors};
 use sqlx::postgres::PgConnectOptions;
 
-use crate::admission::BODY_DEADLINE;
 use crate::commit::{self, Announce, Bounds, Queue, Storage};
 use crate::handlers::Worker;
 use crate::routes::{self, Endpoints};

@@ -11,18 +11,21 @@ use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, ResponseError};
 use domain::ErrorCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::RequestId;
 
 /// What is wrong with one field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Detail {
+    /// Its name, `syncScope.invoices` for one within another; `body`, `query` or `path` where it is the whole.
     pub field: String,
     pub issue: String,
 }
 
 /// The body of an error answer.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorBody<'a> {
     /// HTTP's reason phrase.
@@ -31,6 +34,7 @@ pub struct ErrorBody<'a> {
     pub code: &'a str,
     /// What to do about it.
     pub message: &'a str,
+    #[schema(value_type = Option<String>, required)]
     pub request_id: Option<RequestId>,
     pub details: &'a [Detail],
 }
@@ -120,6 +124,32 @@ impl ApiError {
     /// The cause with its own causes on one line.
     pub(super) fn cause_chain(&self) -> Option<String> {
         self.cause.as_ref().map(|cause| format!("{cause:#}"))
+    }
+}
+
+/// What the database refuses: 503 where it is away or busy, so that the caller tries again; a fault of ours else.
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        if is_away(&error) {
+            return Self::from_status(StatusCode::SERVICE_UNAVAILABLE)
+                .retry_after(Duration::from_secs(1))
+                .caused_by(anyhow::Error::new(error).context("the database"));
+        }
+        Self::internal(anyhow::Error::new(error).context("the database"))
+    }
+}
+
+/// Not there, not migrated yet, overloaded, or a statement that took too long.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+        sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            // Connections, resources, an operator's hand (also a cancelled statement); locks; a schema that is still to come.
+            ["08", "53", "57"].iter().any(|class| code.starts_with(class))
+                || ["40001", "40P01", "55P03", "3F000", "42P01"].contains(&code.as_ref())
+        }),
+        _ => false,
     }
 }
 

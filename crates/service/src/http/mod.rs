@@ -2,6 +2,7 @@
 //!
 //! A service gives its routes to [`serve`] and answers with [`ApiError`] where something is wrong.
 
+mod body;
 mod error;
 mod extract;
 mod request_id;
@@ -9,6 +10,7 @@ mod scope;
 mod server;
 mod span;
 
+pub use body::{BODY_DEADLINE, BodyError, declared_length, read_body};
 pub use error::{ApiError, Detail, ErrorBody};
 pub use extract::{BODY_LIMIT, configure_extractors};
 pub use request_id::RequestId;

@@ -56,11 +56,11 @@ settings! {
     /// Put before every subject and stream name, so that several systems can share one broker; ends with a dot.
     NATS_SUBJECT_PREFIX = text().read_by(SERVICES);
     /// Where the service listens; port 0 lets the system choose.
-    HTTP_ADDR = address().own_address().read_by(&[Ingress, Sandbox]);
+    HTTP_ADDR = address().own_address().read_by(&[ConfigApi, Ingress, Sandbox]);
     /// Where `/healthz`, `/readyz` and `/metrics` listen; port 0 lets the system choose.
     MANAGEMENT_ADDR = address().own_address().read_by(SERVERS);
     /// Worker threads of the HTTP server.
-    HTTP_WORKERS = integer(1, 256).unit("threads").default("2").read_by(&[Ingress, Sandbox]);
+    HTTP_WORKERS = integer(1, 256).unit("threads").default("2").read_by(&[ConfigApi, Ingress, Sandbox]);
     /// Once it listens, the service writes its addresses there as JSON.
     ERP_PORT_FILE = path().read_by(SERVERS);
 
@@ -189,6 +189,8 @@ settings! {
     ERP_PORT_NATS_MONITOR = integer(0, 65_535).read_by(&[Stack]);
     /// The local stack's port for the sandbox.
     ERP_PORT_SANDBOX = integer(0, 65_535).read_by(&[Stack]);
+    /// The local stack's port for config-api.
+    ERP_PORT_CONFIG_API = integer(0, 65_535).read_by(&[Stack]);
     /// The local stack's management port of ingress.
     ERP_PORT_INGRESS_MANAGEMENT = integer(0, 65_535).read_by(&[Stack]);
     /// The local stack's management port of sync-worker.

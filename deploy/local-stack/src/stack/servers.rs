@@ -20,7 +20,12 @@ const SANDBOX: &str = "flasherp-sandbox";
 const ROWS: [Row; 5] = [
     Row { name: SANDBOX, role: None, http: Some(Seat::Sandbox), management: Seat::SandboxManagement },
     // It writes the configuration that the others read.
-    Row { name: "config-api", role: Some("erp_config_api"), http: None, management: Seat::ConfigApiManagement },
+    Row {
+        name: "config-api",
+        role: Some("erp_config_api"),
+        http: Some(Seat::ConfigApi),
+        management: Seat::ConfigApiManagement,
+    },
     Row { name: "sync-worker", role: Some("erp_sync_worker"), http: None, management: Seat::SyncWorkerManagement },
     Row { name: "scheduler", role: Some("erp_scheduler"), http: None, management: Seat::SchedulerManagement },
     // Last: once webhooks are taken, everything behind is there.

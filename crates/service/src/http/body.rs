@@ -10,14 +10,15 @@ use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
 use bytes::{Bytes, BytesMut};
 use futures::{FutureExt as _, Stream, StreamExt as _};
-use service::http::BODY_LIMIT;
+
+use super::BODY_LIMIT;
 
 /// How long a body may take to arrive.
-pub(crate) const BODY_DEADLINE: Duration = Duration::from_secs(10);
+pub const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Why there is no body.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BodyError {
+pub enum BodyError {
     /// More than [`BODY_LIMIT`] bytes.
     #[error("the body is too large")]
     TooLarge,
@@ -30,7 +31,7 @@ pub(crate) enum BodyError {
 }
 
 /// The length that the head promises, if it does.
-pub(crate) fn declared_length(headers: &HeaderMap) -> Option<u64> {
+pub fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
@@ -38,7 +39,7 @@ pub(crate) fn declared_length(headers: &HeaderMap) -> Option<u64> {
 ///
 /// # Errors
 /// [`BodyError`].
-pub(crate) async fn read_body(
+pub async fn read_body(
     payload: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
     deadline: Duration,
 ) -> Result<Bytes, BodyError> {

@@ -1,0 +1,34 @@
+//! What all handlers share.
+
+use std::sync::Arc;
+
+use messaging::{Broker, Outbox};
+use sqlx::PgPool;
+use tokio::sync::Notify;
+
+use crate::{Config, OUTBOX};
+
+/// One for the whole process; the handlers of all of the server's threads have it as `web::Data<State>`.
+pub struct State {
+    /// Under this service's own role.
+    pub pool: PgPool,
+    /// For hints, and to hear facts.
+    pub broker: Broker,
+    /// What the environment says.
+    pub config: Config,
+    /// Rung after a commit that put a fact into the outbox.
+    pub(crate) relay: Arc<Notify>,
+}
+
+impl State {
+    /// The facts of this service's schema.
+    #[must_use]
+    pub const fn outbox(&self) -> &'static Outbox {
+        &OUTBOX
+    }
+
+    /// To be called after each commit that stated a fact, so that it is told at once.
+    pub fn told_facts(&self) {
+        self.relay.notify_one();
+    }
+}
