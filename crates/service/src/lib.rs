@@ -3,6 +3,7 @@
 //! | module | gives |
 //! |---|---|
 //! | [`settings`] | every environment variable in one table, read whole, with all mistakes told at once |
+//! | [`auth`] | bearer tokens: who calls, and what they may do |
 //! | [`bootstrap`] | the way from `main` to a running service and back out of it |
 //! | [`telemetry`] | JSON logs, traces over OTLP when asked for, trace context across HTTP and messages |
 //! | [`metrics`] | every metric name of the system |
@@ -14,6 +15,7 @@
 //!
 //! A service's `main` is one line: `service::main(Binary::Ingress, Config::read, ingress::run)`.
 
+pub mod auth;
 pub mod binary;
 pub mod bootstrap;
 pub mod config_watch;

@@ -114,6 +114,8 @@ metrics! {
         ConfigReadFailed = "erp_config_read_failed", Count;
         /// HTTP requests answered, by `route`, `method` and `status`.
         HttpRequests = "erp_http_requests", Count;
+        /// Callers refused, by `reason`.
+        AuthRefused = "erp_auth_refused", Count;
     }
 }
 

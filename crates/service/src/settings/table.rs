@@ -11,6 +11,8 @@ use crate::Binary::{ConfigApi, Erpctl, Ingress, Sandbox, Scheduler, Stack, SyncW
 const SERVICES: &[Binary] = &[ConfigApi, Ingress, Scheduler, SyncWorker];
 /// Everything with a management port.
 const SERVERS: &[Binary] = &[ConfigApi, Ingress, Scheduler, SyncWorker, Sandbox];
+/// The services that people and their programs call.
+const AUTHENTICATING: &[Binary] = &[ConfigApi];
 
 const fn text() -> Setting {
     Setting::of(Kind::Text)
@@ -132,6 +134,20 @@ settings! {
     /// Proxies whose `X-Forwarded-For` is believed.
     TRUSTED_PROXIES = Setting::of(Kind::Networks).read_by(&[Ingress]);
 
+    // Access
+    /// Key of the bearer tokens (HS256, 32 bytes or more). This or a set of keys is needed; with both, either signs.
+    AUTH_JWT_SECRET = text().secret().read_by(AUTHENTICATING);
+    /// The `iss` that bearer tokens must have.
+    AUTH_JWT_ISSUER = text().required().read_by(AUTHENTICATING);
+    /// The `aud` that bearer tokens must have, alone or among others.
+    AUTH_JWT_AUDIENCE = text().required().read_by(AUTHENTICATING);
+    /// The public keys of bearer tokens (RS256, ES256, EdDSA) as a JSON Web Key Set, over https. Read again as it ages, and when a token names a key that is not in it.
+    AUTH_JWKS_URL = url().like("https://id.example.com/.well-known/jwks.json").read_by(AUTHENTICATING);
+    /// The same from a file.
+    AUTH_JWKS_FILE = path().read_by(AUTHENTICATING);
+    /// How far the clock of who issues tokens may be off.
+    AUTH_CLOCK_LEEWAY_SECS = seconds(0, 300).default("5").read_by(AUTHENTICATING);
+
     // Jobs
     /// How long a run of a job is a scheduler's before another one may take it for dead; it is renewed while the job runs.
     JOB_LEASE_SECS = seconds(3, 3600).default("60").read_by(&[Scheduler]);
@@ -211,16 +227,6 @@ settings! {
     NATS_SERVER = path().read_by(&[Stack]);
 
     // Known, and read by nothing yet: an environment that sets them is no mistake
-    /// Key of the bearer tokens (HS256, 32 bytes or more).
-    AUTH_JWT_SECRET = text().secret();
-    /// Issuer that bearer tokens must name.
-    AUTH_JWT_ISSUER = text();
-    /// Audience that bearer tokens must name.
-    AUTH_JWT_AUDIENCE = text();
-    /// Where the keys of bearer tokens are.
-    AUTH_JWKS_URL = url();
-    /// The keys of bearer tokens, from a file.
-    AUTH_JWKS_FILE = path();
     /// Where alerts go in Slack.
     SLACK_WEBHOOK_URL = url().secret();
     /// The mail server for alerts.

@@ -1,5 +1,6 @@
-//! What the service kit promises, on real servers: settings, logs, health, HTTP, the database's absence, and the way from start to stop.
+//! What the service kit promises, on real servers: settings, logs, health, HTTP, access, the database's absence, and the way from start to stop.
 
+mod auth;
 mod bootstrap;
 mod config_watch;
 mod database;

@@ -16,6 +16,7 @@ const DEFAULT_DATA_DIR: &str = ".local/data";
 /// lead a service to somebody else's database or broker, is not among them.
 const HANDED_DOWN: &[&str] = &[
     "ALERT_EMAIL_TO",
+    "AUTH_CLOCK_LEEWAY_SECS",
     "AUTH_JWKS_FILE",
     "AUTH_JWKS_URL",
     "AUTH_JWT_AUDIENCE",
