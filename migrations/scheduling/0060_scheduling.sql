@@ -13,6 +13,8 @@ CREATE TABLE scheduling.jobs (
     paused_at     timestamptz,
     paused_by     text,
     pause_reason  text,
+    -- who wants it to run at once; it is due then
+    requested_by  text,
     -- where an incremental job goes on
     resume_after  jsonb NOT NULL DEFAULT '{}',
     updated_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -125,12 +127,13 @@ CREATE FUNCTION scheduling.pause(p_job text, p_by text, p_reason text) RETURNS b
     )
     SELECT EXISTS (SELECT FROM changed)
 $$;
--- Makes a job due now; the scheduler fires it as it does any other.
-CREATE FUNCTION scheduling.run_now(p_job text) RETURNS boolean
+-- Makes a job due now, unless it is paused; the scheduler fires it as it does any other. Says whether it did.
+CREATE FUNCTION scheduling.run_now(p_job text, p_by text) RETURNS boolean
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
     WITH changed AS (
-        UPDATE scheduling.jobs SET next_run_at = least(next_run_at, clock_timestamp()) WHERE name = p_job RETURNING 1
+        UPDATE scheduling.jobs SET next_run_at = least(next_run_at, clock_timestamp()), requested_by = p_by
+        WHERE name = p_job AND paused_at IS NULL RETURNING 1
     )
     SELECT EXISTS (SELECT FROM changed)
 $$;
@@ -162,6 +165,6 @@ GRANT SELECT ON scheduling.jobs_for_config_api, scheduling.job_runs_for_config_a
     scheduling.alerts_for_config_api TO erp_config_api;
 -- config-api shows what would be sent of them
 GRANT SELECT ON scheduling.reports_for_sync_worker TO erp_sync_worker, erp_config_api;
-GRANT EXECUTE ON FUNCTION scheduling.pause(text, text, text), scheduling.run_now(text) TO erp_config_api;
+GRANT EXECUTE ON FUNCTION scheduling.pause(text, text, text), scheduling.run_now(text, text) TO erp_config_api;
 GRANT EXECUTE ON FUNCTION scheduling.raise_alert(text, scheduling.severity, text, text, jsonb)
     TO erp_sync_worker, erp_reconciler, erp_config_api;

@@ -172,6 +172,13 @@ impl CallError {
         !self.handed_back && !answered_4xx && self.code.counts_for_breaker()
     }
 
+    /// Why no TLS connection could be agreed on; none if that was not it. Nothing was sent then.
+    #[must_use]
+    pub fn tls_failure(&self) -> Option<&rustls::Error> {
+        let source: &(dyn StdError + 'static) = self.source.as_deref()?;
+        cause(source)
+    }
+
     /// Whether it says that our credentials, or this one use of them, are refused: FlashERP's own 401 or 403.
     #[must_use]
     pub fn locks_us_out(&self) -> bool {
@@ -204,7 +211,12 @@ fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Opti
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        next = error.source();
+        // What an I/O error was made of is not its source.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
     }
     None
 }

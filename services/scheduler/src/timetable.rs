@@ -22,7 +22,7 @@ const UNREADABLE_PAUSE: time::Duration = time::Duration::hours(1);
 pub struct Fired {
     /// The run.
     pub run: Run,
-    /// Its schedule, or a schedule that was missed.
+    /// Its schedule, a schedule that was missed, or a person.
     pub trigger: JobTrigger,
     /// When it began.
     pub started_at: OffsetDateTime,
@@ -35,6 +35,7 @@ struct Due {
     interval_secs: Option<i32>,
     time_zone: String,
     next_run_at: OffsetDateTime,
+    requested_by: Option<String>,
     now: OffsetDateTime,
 }
 
@@ -67,7 +68,7 @@ pub async fn add_missing(pool: &PgPool) -> anyhow::Result<()> {
 pub async fn fire(pool: &PgPool, lease: Duration) -> Result<Option<Fired>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let due: Option<Due> = sqlx::query_as(
-        "SELECT j.name, j.cron, j.interval_secs, j.time_zone, j.next_run_at, clock_timestamp() AS now
+        "SELECT j.name, j.cron, j.interval_secs, j.time_zone, j.next_run_at, j.requested_by, clock_timestamp() AS now
          FROM scheduling.jobs j
          WHERE j.paused_at IS NULL AND j.next_run_at <= clock_timestamp() AND j.name = ANY ($1)
             AND NOT EXISTS (SELECT FROM scheduling.job_runs r WHERE r.job_name = j.name AND r.status = 'running')
@@ -87,26 +88,29 @@ pub async fn fire(pool: &PgPool, lease: Duration) -> Result<Option<Fired>, sqlx:
         }
     };
     // Compare and set; the row is locked besides.
-    sqlx::query("UPDATE scheduling.jobs SET next_run_at = $3 WHERE name = $1 AND next_run_at = $2")
-        .bind(&due.name)
-        .bind(due.next_run_at)
-        .bind(next)
-        .execute(&mut *transaction)
-        .await?;
+    sqlx::query(
+        "UPDATE scheduling.jobs SET next_run_at = $3, requested_by = NULL WHERE name = $1 AND next_run_at = $2",
+    )
+    .bind(&due.name)
+    .bind(due.next_run_at)
+    .bind(next)
+    .execute(&mut *transaction)
+    .await?;
     let Ok((_, trigger)) = planned else {
         transaction.commit().await?;
         return Ok(None);
     };
     let owner = Uuid::new_v4();
     let fired: Option<(Uuid, OffsetDateTime)> = sqlx::query_as(
-        "INSERT INTO scheduling.job_runs (job_name, scheduled_for, lease_owner, lease_until)
-         VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4))
+        "INSERT INTO scheduling.job_runs (job_name, scheduled_for, lease_owner, lease_until, requested_by)
+         VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4), $5)
          ON CONFLICT (job_name, scheduled_for) DO NOTHING RETURNING id, started_at",
     )
     .bind(&due.name)
     .bind(due.next_run_at)
     .bind(owner)
     .bind(lease.as_secs_f64())
+    .bind(due.requested_by.as_deref())
     .fetch_optional(&mut *transaction)
     .await?;
     service::failpoint!("scheduler.before_fire");
@@ -115,11 +119,16 @@ pub async fn fire(pool: &PgPool, lease: Duration) -> Result<Option<Fired>, sqlx:
     Ok(fired.map(|(id, started_at)| Fired { run: Run { id, job, owner, pool: pool.clone() }, trigger, started_at }))
 }
 
-/// When it runs next, and whether this run makes up for one that was missed: the time after the one that was due has passed as well.
+/// When it runs next, and why it runs now: somebody asked for it, or it makes up for a run that was missed, if the time after the one that was due has
+/// passed as well, or it is simply due.
 fn plan(due: &Due) -> Result<(OffsetDateTime, JobTrigger), ScheduleError> {
     let schedule = Schedule::parse(due.cron.as_deref(), due.interval_secs, &due.time_zone)?;
     let missed = schedule.next_after(due.next_run_at)? <= due.now;
-    let trigger = if missed { JobTrigger::MakeUp } else { JobTrigger::Schedule };
+    let trigger = match (&due.requested_by, missed) {
+        (Some(_), _) => JobTrigger::Manual,
+        (None, true) => JobTrigger::MakeUp,
+        (None, false) => JobTrigger::Schedule,
+    };
     Ok((schedule.next_after(due.now)?, trigger))
 }
 

@@ -18,6 +18,8 @@ pub struct Model {
     pub paused_by: Option<String>,
     #[sea_orm(column_type = "Text")]
     pub pause_reason: Option<String>,
+    #[sea_orm(column_type = "Text")]
+    pub requested_by: Option<String>,
     #[sea_orm(column_type = "JsonBinary")]
     pub resume_after: Json,
     pub updated_at: TimeDateTimeWithTimeZone,

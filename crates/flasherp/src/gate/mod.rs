@@ -3,6 +3,7 @@
 //! All callers share one gate, a row in Postgres ([`SharedGate`]): the breaker, what holds or stops everyone, and the grants under a shared cap of
 //! requests a second. A connection test neither waits nor reports: it has [`OpenGate`].
 
+pub mod by_hand;
 mod fact;
 mod pace;
 mod reports;

@@ -5,7 +5,7 @@ use domain::{
     ErrorCode, SyncId,
     gate::{Breaker, Gate, Hold, Probe, Stop, Streak},
 };
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -42,13 +42,13 @@ struct Row {
 
 /// # Errors
 /// The database can't be read.
-pub(super) async fn read(pool: &PgPool) -> Result<Read, sqlx::Error> {
+pub(super) async fn read(executor: impl PgExecutor<'_>) -> Result<Read, sqlx::Error> {
     let row: Row = sqlx::query_as(
         "SELECT version, now, state, failures, failed_records, health_failed, opened_at, retry_at, probe_owner, probe_until, last_probe,
             not_before, not_before_reason, stopped_reason, stopped_version, paused
          FROM sync.gate_for_callers",
     )
-    .fetch_one(pool)
+    .fetch_one(executor)
     .await?;
     Ok(Read { version: row.version, now: row.now, gate: row.gate() })
 }

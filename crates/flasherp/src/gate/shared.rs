@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use domain::gate::{Admission, Breaker, BreakerSettings, Caller, Cause, Gate as State, Report, Shut};
+use domain::gate::{Admission, Breaker, BreakerSettings, Caller, Gate as State, Report, Shut};
 use domain::retry::RETRY_AFTER_INLINE;
 use domain::{ErrorCode, SyncId};
 use events::{CircuitChanged, CircuitState};
@@ -16,7 +16,8 @@ use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::fact::{self, Fact};
+use super::by_hand;
+use super::fact;
 use super::pace::Pace;
 use super::reports::{Queued, Reporter};
 use super::seen::{Seen, Unseen};
@@ -110,17 +111,7 @@ impl SharedGate {
     /// # Errors
     /// The database can't be written.
     pub async fn pause(&self, by: &str, reason: &str, request: Option<domain::RequestId>) -> Result<bool, sqlx::Error> {
-        let changed = self.changed_by_hand(Cause::Paused, true, request).await?;
-        let fact = Fact::of(&changed, current_traceparent());
-        sqlx::query_scalar("SELECT sync.gate_pause($1, $2, $3, $4, $5, $6)")
-            .bind(by)
-            .bind(reason)
-            .bind(fact.subject)
-            .bind(fact.event_id)
-            .bind(fact.body)
-            .bind(fact.traceparent)
-            .fetch_one(&self.inner.pool)
-            .await
+        by_hand::pause(&mut *self.inner.pool.acquire().await?, by, reason, request).await
     }
 
     /// Ends the pause, and says whether there was one.
@@ -128,26 +119,7 @@ impl SharedGate {
     /// # Errors
     /// The database can't be written.
     pub async fn resume(&self, request: Option<domain::RequestId>) -> Result<bool, sqlx::Error> {
-        let changed = self.changed_by_hand(Cause::Resumed, false, request).await?;
-        let fact = Fact::of(&changed, current_traceparent());
-        sqlx::query_scalar("SELECT sync.gate_resume($1, $2, $3, $4)")
-            .bind(fact.subject)
-            .bind(fact.event_id)
-            .bind(fact.body)
-            .bind(fact.traceparent)
-            .fetch_one(&self.inner.pool)
-            .await
-    }
-
-    async fn changed_by_hand(
-        &self,
-        cause: Cause,
-        paused: bool,
-        request_id: Option<domain::RequestId>,
-    ) -> Result<CircuitChanged, sqlx::Error> {
-        let before = super::row::read(&self.inner.pool).await?.gate;
-        let after = State { paused, ..before.clone() };
-        Ok(CircuitChanged { request_id, ..fact::changed(&before, &after, cause) })
+        by_hand::resume(&mut *self.inner.pool.acquire().await?, request).await
     }
 
     /// Takes the probe, if one is due and nobody else has it. The fence to go on with.

@@ -109,7 +109,7 @@ impl World {
 
     /// Makes a job due now, as an admin does.
     pub(crate) async fn make_due(&self, job: &str) {
-        let due: bool = sqlx::query_scalar("SELECT scheduling.run_now($1)")
+        let due: bool = sqlx::query_scalar("SELECT scheduling.run_now($1, 'ada')")
             .bind(job)
             .fetch_one(&self.pool)
             .await

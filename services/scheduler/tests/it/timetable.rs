@@ -57,6 +57,32 @@ async fn every_job_is_added_once_and_what_an_admin_changed_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_somebody_asked_for_says_who_and_the_next_one_does_not() {
+    let (database, pool) = filled().await;
+    let admin = database.pool("erp_config_api").await;
+    let run_now = async || -> bool {
+        sqlx::query_scalar("SELECT scheduling.run_now($1, 'ada')")
+            .bind(PULL)
+            .fetch_one(&admin)
+            .await
+            .expect("asked for")
+    };
+    assert!(run_now().await);
+    let fired = fire(&pool, LEASE).await.expect("looked").expect("fired");
+    assert_eq!(fired.trigger, JobTrigger::Manual);
+    let requested: Vec<Option<String>> =
+        sqlx::query_scalar("SELECT requested_by FROM scheduling.job_runs").fetch_all(&pool).await.expect("rows");
+    assert_eq!(requested, [Some("ada".to_owned())]);
+    let asked = "SELECT count(*) FROM scheduling.jobs WHERE requested_by IS NOT NULL";
+    assert_eq!(sqlx::query_scalar::<_, i64>(asked).fetch_one(&pool).await.expect("a count"), 0);
+    assert!(next_run_is_ahead(&pool).await);
+
+    let paused = sqlx::query("SELECT scheduling.pause($1, 'ada', 'month end')").bind(PULL).execute(&admin).await;
+    paused.expect("paused");
+    assert!(!run_now().await, "a paused job is not made due");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_many_that_look_at_once_one_fires() {
     let (_database, pool) = filled().await;
     for _ in 0..20 {
