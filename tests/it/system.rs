@@ -82,6 +82,7 @@ impl Plan {
 
     pub(crate) fn config_api(&self, base_url: &str) -> ServiceOptions {
         self.service("config-api", "erp_config_api")
+            .envs(testkit::tokens::environment())
             .env("ERP_ALLOW_PRIVATE_BASE_URL", "true")
             .env("FLASHERP_ENABLED", "true")
             .env("FLASHERP_API_KEY", "sandbox-key")

@@ -85,6 +85,7 @@ impl Bench {
     async fn configure(&self) -> anyhow::Result<()> {
         let options = self
             .options("config-api", "config-api", "erp_config_api")
+            .envs(testkit::tokens::environment())
             .env("FLASHERP_ENABLED", "true")
             .env("FLASHERP_API_KEY", "sandbox-key")
             .env("FLASHERP_API_SECRET", "sandbox-secret")

@@ -90,6 +90,7 @@ fn options(
     };
     vec![
         of("config-api", "erp_config_api")
+            .envs(testkit::tokens::environment())
             .env("FLASHERP_ENABLED", "true")
             .env("FLASHERP_API_KEY", "sandbox-key")
             .env("FLASHERP_API_SECRET", "sandbox-secret")

@@ -49,6 +49,12 @@ impl ServiceOptions {
 
     /// Adds a variable.
     #[must_use]
+    pub fn envs(self, pairs: impl IntoIterator<Item = (&'static str, &'static str)>) -> Self {
+        pairs.into_iter().fold(self, |options, (name, value)| options.env(name, value))
+    }
+
+    /// Adds an entry to its environment.
+    #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.push((name.to_owned(), value.into()));
         self

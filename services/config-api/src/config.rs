@@ -1,5 +1,6 @@
 //! What config-api is told by its environment.
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 use secrets::Keyring;
 use service::settings::{self, Env};
@@ -16,6 +17,10 @@ pub struct Config {
     pub allow_private_base_url: bool,
     /// The five `FLASHERP_` variables.
     pub first: FromEnvironment,
+    /// The `AUTH_` variables: whose tokens are believed.
+    pub auth: service::auth::Settings,
+    /// `TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Config {
@@ -33,7 +38,13 @@ impl Config {
             base_url: base_url(env, allow_private_base_url),
             webhook_secret: first_secret(env),
         };
-        Self { keyring, allow_private_base_url, first }
+        Self {
+            keyring,
+            allow_private_base_url,
+            first,
+            auth: service::auth::Settings::read(env),
+            trusted_proxies: env.networks(&settings::TRUSTED_PROXIES),
+        }
     }
 }
 

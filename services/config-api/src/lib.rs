@@ -5,16 +5,24 @@
 //! half-way leaves either the whole change with its audit row and its fact, or nothing; facts not yet relayed stay in the outbox for the
 //! next one.
 
+mod actor;
+pub mod audit;
 pub mod boot;
 mod config;
+pub mod configuration;
+pub mod connection_test;
 pub mod first_configuration;
 mod handlers;
 pub mod input;
+pub mod jobs;
 pub mod openapi;
 pub mod paging;
+pub mod pause;
 mod routes;
 mod state;
+pub mod status;
 pub mod store;
+pub mod timestamp;
 
 use std::sync::Arc;
 
@@ -22,9 +30,11 @@ use actix_web::web;
 use anyhow::Context as _;
 use events::traffic::Party;
 use messaging::{Outbox, Relay, of_service};
+use service::auth::Verifier;
 use service::{Context, database};
 use tokio::sync::Notify;
 
+pub use actor::Actor;
 pub use config::Config;
 pub use state::State;
 
@@ -40,10 +50,14 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
     let pool = database.get_postgres_connection_pool().clone();
     let broker = of_service::connect(&context, Party::ConfigApi, "facts wait in the outbox").await?;
     let state = web::Data::new(State { pool, broker: broker.clone(), config, relay: Arc::new(Notify::new()) });
+    let verifier = Verifier::new(&state.config.auth)?;
     let description = web::Data::new(openapi::document());
     let routes = {
         let state = state.clone();
-        move |config: &mut web::ServiceConfig| routes::configure(config, state.clone(), description.clone())
+        move |config: &mut web::ServiceConfig| {
+            verifier.configure(config);
+            routes::configure(config, state.clone(), description.clone());
+        }
     };
     let server = service::http::bind(&context, routes)?;
     context.listening(Some(server.address()))?;

@@ -3,6 +3,7 @@
 //! A service gives its routes to [`serve`] and answers with [`ApiError`] where something is wrong.
 
 mod body;
+mod client_address;
 mod error;
 mod extract;
 mod request_id;
@@ -11,6 +12,7 @@ mod server;
 mod span;
 
 pub use body::{BODY_DEADLINE, BodyError, declared_length, read_body};
+pub use client_address::client_address;
 pub use error::{ApiError, Detail, ErrorBody};
 pub use extract::{BODY_LIMIT, configure_extractors};
 pub use request_id::RequestId;

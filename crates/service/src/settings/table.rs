@@ -132,7 +132,7 @@ settings! {
     /// FlashERP webhooks a minute, client and replica; 0 for no limit.
     WEBHOOK_RATE_LIMIT_FLASHERP = integer(0, 10_000_000).unit("requests a minute").default("100").read_by(&[Ingress]);
     /// Proxies whose `X-Forwarded-For` is believed.
-    TRUSTED_PROXIES = Setting::of(Kind::Networks).read_by(&[Ingress]);
+    TRUSTED_PROXIES = Setting::of(Kind::Networks).read_by(&[ConfigApi, Ingress]);
 
     // Access
     /// Key of the bearer tokens (HS256, 32 bytes or more). This or a set of keys is needed; with both, either signs.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::Value;
+use sqlx::PgPool;
 use testkit::{Scratch, Service, ServiceOptions, TestBroker, TestDatabase};
 
 use crate::kit::KEYS;
@@ -70,6 +72,7 @@ impl Api {
             .env("DATABASE_URL", database.url_for("erp_config_api"))
             .env("NATS_URL", broker.url())
             .env("NATS_SUBJECT_PREFIX", broker.prefix())
+            .envs(testkit::tokens::environment())
             .env("ERP_ENCRYPTION_KEYS", KEYS)
             .env("ERP_ALLOW_PRIVATE_BASE_URL", "true");
         let mut service = Service::start(change(options)).await.expect("it starts");
@@ -92,14 +95,43 @@ impl Api {
         self.service.url(path)
     }
 
+    /// A request of an admin's.
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, self.url(path)).bearer_auth(testkit::tokens::admin())
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.client.get(self.url(path))).await
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request(Method::PUT, path).json(body)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::DELETE, path)).await
+    }
+
+    /// As one who sees everything.
+    pub(crate) async fn pool(&self) -> PgPool {
+        self.database.pool("erp_owner").await
     }
 
     /// Stops it; gives back what it stood on, for another.
     pub(crate) async fn stop(mut self) -> (TestDatabase, TestBroker) {
         assert_eq!(self.service.stop().await.expect("it stops"), "exit status: 0");
         drop(self.scratch);
+        (self.database, self.broker)
+    }
+}
+
+impl Api {
+    /// What one that has died stood on, for another.
+    pub(crate) fn leave(self) -> (TestDatabase, TestBroker) {
         (self.database, self.broker)
     }
 }

@@ -3,9 +3,12 @@
 use config_api::Config;
 use secrecy::ExposeSecret as _;
 use secrets::{Keyring, Place};
+use serde_json::{Value, json};
 use service::Binary;
 use service::settings::{self, Env};
 use sqlx::{PgPool, Row as _};
+use testkit::sandbox::Sandbox;
+use testkit::{Scratch, Service};
 use uuid::Uuid;
 
 pub(crate) const KEYS: &str = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -21,7 +24,7 @@ pub(crate) fn config(changed: &[(&str, &str)]) -> Config {
         ("FLASHERP_BASE_URL", "http://127.0.0.1:8084/v1/"),
         ("FLASHERP_WEBHOOK_SECRET", "whsec_new,whsec_old"),
     ];
-    let pairs = whole.into_iter().chain(changed.iter().copied());
+    let pairs = whole.into_iter().chain(testkit::tokens::environment()).chain(changed.iter().copied());
     settings::read(Env::from_pairs(Binary::ConfigApi, pairs), Config::read).expect("a good environment")
 }
 
@@ -61,10 +64,48 @@ pub(crate) async fn rows(pool: &PgPool) -> Vec<Row> {
         .collect()
 }
 
+/// A secret of the row in clear.
+pub(crate) async fn decrypted(pool: &PgPool, column: &'static str) -> Option<String> {
+    let keyring = Keyring::parse(KEYS).expect("good keys");
+    let row = sqlx::query("SELECT * FROM config.erp_configurations").fetch_one(pool).await.expect("a row");
+    let sealed: Option<Vec<u8>> = row.get(column);
+    let place = Place { table: "config.erp_configurations", row: row.get("id"), column };
+    sealed.map(|sealed| keyring.decrypt(&place, &sealed).expect("decrypts in its place").expose_secret().to_owned())
+}
+
 /// How many rows a table has.
 pub(crate) async fn count(pool: &PgPool, table: &str) -> i64 {
     sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
         .fetch_one(pool)
         .await
         .expect("countable")
+}
+
+/// A FlashERP of a test's own.
+pub(crate) struct SandboxProcess {
+    pub(crate) sandbox: Sandbox,
+    _process: Service,
+    _scratch: Scratch,
+}
+
+impl SandboxProcess {
+    pub(crate) async fn start() -> Self {
+        service::bootstrap::install_tls_provider();
+        let scratch = Scratch::new().expect("a folder");
+        let options = testkit::service("flasherp-sandbox", scratch.path())
+            .env("SANDBOX_API_KEY", "sandbox_key_of_the_test")
+            .env("SANDBOX_API_SECRET", "sandbox_secret_of_the_test");
+        let process = Service::start(options).await.expect("the sandbox starts");
+        let http = process.addresses().http.expect("it serves HTTP");
+        Self { sandbox: Sandbox::at(format!("http://{http}")), _process: process, _scratch: scratch }
+    }
+
+    /// What lets in.
+    pub(crate) fn candidate(&self) -> Value {
+        json!({
+            "baseURL": self.sandbox.api_url(),
+            "apiKey": "sandbox_key_of_the_test",
+            "apiSecret": "sandbox_secret_of_the_test",
+        })
+    }
 }

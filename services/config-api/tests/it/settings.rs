@@ -8,7 +8,7 @@ use crate::kit::KEYS;
 
 fn mistakes(pairs: &[(&str, &str)]) -> String {
     let common = [("DATABASE_URL", "postgres://a@b/c"), ("NATS_URL", "nats://a:b@c")];
-    let pairs = common.into_iter().chain(pairs.iter().copied());
+    let pairs = common.into_iter().chain(testkit::tokens::environment()).chain(pairs.iter().copied());
     let read = settings::read(Env::from_pairs(Binary::ConfigApi, pairs), |env| (Common::read(env), Config::read(env)));
     read.map(|_| ()).expect_err("mistakes").to_string()
 }

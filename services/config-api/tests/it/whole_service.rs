@@ -20,6 +20,7 @@ fn options(scratch: &Scratch, database: &TestDatabase, broker: &TestBroker) -> S
         .env("DATABASE_URL", database.url_for("erp_config_api"))
         .env("NATS_URL", broker.url())
         .env("NATS_SUBJECT_PREFIX", broker.prefix())
+        .envs(testkit::tokens::environment())
         .env("ERP_ENCRYPTION_KEYS", KEYS)
         .env("ERP_ALLOW_PRIVATE_BASE_URL", "true")
         .env("FLASHERP_ENABLED", "true")
@@ -136,7 +137,11 @@ async fn idle_it_is_small() {
 fn a_wrong_environment_stops_the_start_with_exit_status_2_and_all_mistakes() {
     let run = std::process::Command::new(env!("CARGO_BIN_EXE_config-api"))
         .env_clear()
-        .envs([("DATABASE_URL", "hunter2"), ("ERP_ENCRYPTION_KEYS", "hunter2"), ("FLASHERP_API_KEI", "hunter2")])
+        .envs(
+            [("DATABASE_URL", "hunter2"), ("ERP_ENCRYPTION_KEYS", "hunter2"), ("FLASHERP_API_KEI", "hunter2")]
+                .into_iter()
+                .chain(testkit::tokens::environment()),
+        )
         .output()
         .expect("it runs");
     assert_eq!(run.status.code(), Some(2));

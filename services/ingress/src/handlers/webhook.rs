@@ -25,7 +25,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use domain::{ErrorCode, EventRowId};
 use ipnet::IpNet;
-use service::http::{BODY_LIMIT, BodyError, RequestId, declared_length, read_body};
+use service::http::{BODY_LIMIT, BodyError, RequestId, client_address, declared_length, read_body};
 use service::metrics::Counter;
 use time::OffsetDateTime;
 use tracing::Instrument as _;
@@ -34,7 +34,6 @@ use webhooks::envelope::{self, NotAnEvent, Usable};
 
 use super::answer::{self, Refusal};
 use super::trace::Trace;
-use crate::admission::client_address;
 use crate::commit::{Event, Storage, Stored};
 use crate::endpoint::Endpoint;
 
