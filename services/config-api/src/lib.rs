@@ -15,6 +15,7 @@ pub mod first_configuration;
 mod handlers;
 pub mod input;
 pub mod jobs;
+pub mod live;
 pub mod openapi;
 pub mod paging;
 pub mod pause;
@@ -49,7 +50,14 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
     let database = database::connect(&context, migrations::schema_version())?;
     let pool = database.get_postgres_connection_pool().clone();
     let broker = of_service::connect(&context, Party::ConfigApi, "facts wait in the outbox").await?;
-    let state = web::Data::new(State { pool, broker: broker.clone(), config, relay: Arc::new(Notify::new()) });
+    let state = web::Data::new(State {
+        pool,
+        broker: broker.clone(),
+        config,
+        live: live::Hub::new(),
+        shutdown: context.shutdown.clone(),
+        relay: Arc::new(Notify::new()),
+    });
     let verifier = Verifier::new(&state.config.auth)?;
     let description = web::Data::new(openapi::document());
     let routes = {
@@ -74,12 +82,15 @@ async fn beside_the_server(context: &Context, state: &State) -> anyhow::Result<(
     context.started();
     let relay = Relay::new(OUTBOX, state.pool.clone(), state.broker.clone(), Arc::clone(&state.relay));
     let relaying = tokio::spawn(relay.run(context.shutdown.clone()));
+    let (hub, broker, pool) = (Arc::clone(&state.live), state.broker.clone(), state.pool.clone());
+    let hearing = tokio::spawn(live::run(hub, broker, pool, context.shutdown.clone()));
     let booted = context.shutdown.run_until_cancelled(boot::until_settled(&state.pool, &state.config)).await;
     if booted.is_some() {
         // A first configuration is a fact to be told.
         state.told_facts();
     }
     relaying.await.context("the outbox relay panicked")?;
+    hearing.await.context("the hearing of facts panicked")?;
     if !context.shutdown.is_cancelled() {
         anyhow::bail!("the outbox relay ended without being asked to");
     }

@@ -6,6 +6,7 @@
 //! | `POST /api/erp/config/test` | [`connection_test`] |
 //! | `GET /api/erp/status` | [`status`] |
 //! | `POST /api/erp/pause`, `/resume` | [`pause`] |
+//! | `GET /api/erp/events` | [`events`] |
 //! | `GET /api/erp/jobs`; `POST /api/erp/jobs/{name}/run`, `/pause`, `/resume` | [`jobs`] |
 //! | `GET /api/openapi.json` | [`docs::document`] |
 //! | `GET /api/docs/` | [`docs::page`] |
@@ -16,7 +17,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::State;
 use crate::handlers::unmatched::{self, KnownPaths};
-use crate::handlers::{configuration, connection_test, docs, jobs, pause, status};
+use crate::handlers::{configuration, connection_test, docs, events, jobs, pause, status};
 
 /// The routes that the API's description is made from. A handler's path and method stand above it.
 pub(crate) fn described(config: &mut ServiceConfig) {
@@ -28,6 +29,7 @@ pub(crate) fn described(config: &mut ServiceConfig) {
         .service(status::read)
         .service(pause::pause)
         .service(pause::resume)
+        .service(events::stream)
         .service(jobs::list)
         .service(jobs::run)
         .service(jobs::pause)

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use messaging::{Broker, Outbox};
 use sqlx::PgPool;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
+use crate::live::Hub;
 use crate::{Config, OUTBOX};
 
 /// One for the whole process; the handlers of all of the server's threads have it as `web::Data<State>`.
@@ -16,6 +18,10 @@ pub struct State {
     pub broker: Broker,
     /// What the environment says.
     pub config: Config,
+    /// What happens, for those who listen.
+    pub live: Arc<Hub>,
+    /// Cancelled when the process is to stop: what goes on for long ends then.
+    pub shutdown: CancellationToken,
     /// Rung after a commit that put a fact into the outbox.
     pub(crate) relay: Arc<Notify>,
 }

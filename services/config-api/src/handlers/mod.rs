@@ -3,6 +3,7 @@
 pub(crate) mod configuration;
 pub(crate) mod connection_test;
 pub(crate) mod docs;
+pub(crate) mod events;
 pub(crate) mod jobs;
 pub(crate) mod pause;
 pub(crate) mod status;

@@ -5,6 +5,7 @@ mod api;
 mod boot;
 mod configuration;
 mod connection_test;
+mod events;
 mod kit;
 mod operation;
 mod settings;
