@@ -42,12 +42,20 @@ COMMENT ON COLUMN audit.erp_audit_logs.duration_ms IS 'milliseconds; the seed ca
 
 -- newest first, and by cursor: the primary key. The rest serve one filter of GET /api/erp/audit-logs each.
 CREATE INDEX erp_audit_logs_action ON audit.erp_audit_logs (action, created_at DESC);
-CREATE INDEX erp_audit_logs_entity ON audit.erp_audit_logs (entity_type, entity_id, created_at DESC);
+CREATE INDEX erp_audit_logs_entity_type ON audit.erp_audit_logs (entity_type, created_at DESC);
+-- an id is one of few whatever its type
+CREATE INDEX erp_audit_logs_entity ON audit.erp_audit_logs (entity_id, created_at DESC) WHERE entity_id IS NOT NULL;
 CREATE INDEX erp_audit_logs_sync ON audit.erp_audit_logs (erp_sync_id, created_at DESC) WHERE erp_sync_id IS NOT NULL;
 CREATE INDEX erp_audit_logs_request ON audit.erp_audit_logs (request_id) WHERE request_id IS NOT NULL;
 CREATE INDEX erp_audit_logs_performed_by ON audit.erp_audit_logs (performed_by, created_at DESC)
     WHERE performed_by IS NOT NULL;
-CREATE INDEX erp_audit_logs_failed ON audit.erp_audit_logs (created_at DESC) WHERE status = 'failed';
+-- nearly all are successes: those are found on the way along the primary key
+CREATE INDEX erp_audit_logs_status ON audit.erp_audit_logs (status, created_at DESC) WHERE status <> 'success';
+-- metrics: attempts by the minute, with how long they took, read from the index alone
+CREATE INDEX erp_audit_logs_attempts ON audit.erp_audit_logs (created_at) INCLUDE (status, duration_ms)
+    WHERE action IN ('sync', 'manual_sync') AND erp_sync_id IS NOT NULL;
+-- timeline: the events that told of a record
+CREATE INDEX erp_audit_logs_records ON audit.erp_audit_logs USING gin ((metadata -> 'records')) WHERE action = 'webhook_received';
 -- what the next seal takes: rows since the last seal's transaction id
 CREATE INDEX erp_audit_logs_xid ON audit.erp_audit_logs (xid);
 

@@ -120,7 +120,15 @@ CREATE TABLE config.outbox (
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
-GRANT SELECT, INSERT, UPDATE ON config.erp_configurations TO erp_config_api;
+-- Groups of failures that somebody has seen to; what fails in the same way later is new again.
+CREATE TABLE config.error_acknowledgements (
+    fingerprint     text PRIMARY KEY CHECK (fingerprint ~ '^[0-9a-f]{32}$'),
+    acknowledged_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    acknowledged_by text NOT NULL,
+    note            text
+);
+
+GRANT SELECT, INSERT, UPDATE ON config.erp_configurations, config.error_acknowledgements TO erp_config_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON config.outbox TO erp_config_api;
 GRANT SELECT ON config.for_ingress TO erp_ingress;
 GRANT SELECT ON config.for_sync_worker TO erp_sync_worker;

@@ -42,9 +42,10 @@ CREATE INDEX webhook_events_due ON ingress.webhook_events (due_at) WHERE due_at 
 -- waking what waits for a key
 CREATE INDEX webhook_events_wait_key ON ingress.webhook_events (wait_key) WHERE wait_key IS NOT NULL;
 CREATE INDEX webhook_events_other_wait_key ON ingress.webhook_events (other_wait_key) WHERE other_wait_key IS NOT NULL;
--- the panel's list of what needs a look; all others page by id, which is in order of arrival
+-- the API's list: what needs a look; of a type; all others page by id, which is in order of arrival
 CREATE INDEX webhook_events_unsettled ON ingress.webhook_events (status, id)
     WHERE status IN ('parked', 'quarantined', 'failed');
+CREATE INDEX webhook_events_type ON ingress.webhook_events (event_type, id);
 
 -- Stores a batch in one statement, durable when it returns. The arrays are parallel, hold no id twice and come sorted by (source, event
 -- id), so that two callers with the same ids never wait for each other in a ring. Returns a row per input: the id it was

@@ -132,6 +132,12 @@ CREATE TABLE sync.erp_syncs (
     metadata          jsonb NOT NULL DEFAULT '{}',
     created_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- where it stands in lists, newest attempt first: its last attempt, and before the first its birth
+    tried_at          timestamptz NOT NULL GENERATED ALWAYS AS (coalesce(last_sync_attempt, created_at)) STORED,
+    -- failures of one kind: of the same code, about the same field, in the same words but for ids, amounts, addresses and what is quoted
+    error_fingerprint text GENERATED ALWAYS AS (CASE WHEN error_code IS NOT NULL THEN
+        md5(error_code || '|' || coalesce(error_details #>> '{0,field}', '') || '|' || regexp_replace(coalesce(error_message, ''),
+            '"[^"]*"|''[^'']*''|[^[:space:]]*[0-9@][^[:space:]]*', '#', 'g')) END) STORED,
     UNIQUE (source_system, source_type, source_id),
     CHECK ((lease_owner IS NULL) = (lease_until IS NULL)),
     CHECK ((sync_status = 'syncing') = (lease_owner IS NOT NULL)),
@@ -151,12 +157,16 @@ CREATE INDEX erp_syncs_lease ON sync.erp_syncs (lease_until) WHERE lease_until I
 CREATE INDEX erp_syncs_waits_for ON sync.erp_syncs (waits_for) WHERE waits_for IS NOT NULL;
 -- the seed's retry queue, shown by status and metrics
 CREATE INDEX erp_syncs_retry ON sync.erp_syncs (sync_status, next_retry_at) WHERE next_retry_at IS NOT NULL;
--- sync-history: newest attempt first, by status, by type, by error code; by UpCoach's id; by FlashERP's id
-CREATE INDEX erp_syncs_last_attempt ON sync.erp_syncs (last_sync_attempt DESC NULLS LAST, id);
-CREATE INDEX erp_syncs_status ON sync.erp_syncs (sync_status, last_sync_attempt DESC NULLS LAST, id);
-CREATE INDEX erp_syncs_type ON sync.erp_syncs (source_type, sync_status, last_sync_attempt DESC NULLS LAST, id);
-CREATE INDEX erp_syncs_error ON sync.erp_syncs (error_code, last_sync_attempt DESC NULLS LAST, id)
-    WHERE error_code IS NOT NULL;
+-- GET /api/erp/sync-history, newest attempt first: all; by status; by type; by type and status; by error code; by the one
+-- system that few come from; by UpCoach's id; by FlashERP's id
+CREATE INDEX erp_syncs_tried ON sync.erp_syncs (tried_at DESC, id DESC);
+CREATE INDEX erp_syncs_status ON sync.erp_syncs (sync_status, tried_at DESC, id DESC);
+CREATE INDEX erp_syncs_type ON sync.erp_syncs (source_type, tried_at DESC, id DESC);
+CREATE INDEX erp_syncs_type_status ON sync.erp_syncs (source_type, sync_status, tried_at DESC, id DESC);
+CREATE INDEX erp_syncs_error ON sync.erp_syncs (error_code, tried_at DESC, id DESC) WHERE error_code IS NOT NULL;
+CREATE INDEX erp_syncs_of_flasherp ON sync.erp_syncs (tried_at DESC, id DESC) WHERE source_system = 'flasherp';
+-- error groups: their counts, the newest of each
+CREATE INDEX erp_syncs_fingerprint ON sync.erp_syncs (error_fingerprint, tried_at DESC) WHERE sync_status = 'failed';
 CREATE INDEX erp_syncs_source ON sync.erp_syncs (source_id);
 CREATE INDEX erp_syncs_target ON sync.erp_syncs (target_id, source_type) WHERE target_id IS NOT NULL;
 -- money not yet in FlashERP, by age
@@ -252,6 +262,23 @@ CREATE FUNCTION sync.request(p_type sync.entity_type, p_source_ids uuid[], p_ori
         RETURNING 1
     )
     SELECT count(*)::integer FROM asked
+$$;
+
+-- Asks for one record, makes its row at once so that it can be looked at, and tells the value of the row's request counter by which the wish is
+-- answered: all wishes for it that are there now, this one among them, have been folded when the counter has come to it.
+CREATE FUNCTION sync.request_counted(p_sync uuid, p_type sync.entity_type, p_source uuid, p_origin sync.origin, p_force boolean)
+    RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    INSERT INTO sync.erp_syncs (id, source_type, source_id, origin, waiting_since)
+    VALUES (p_sync, p_type, p_source, p_origin, clock_timestamp())
+    ON CONFLICT (source_system, source_type, source_id) DO NOTHING;
+    INSERT INTO sync.requests (entity_type, source_id, origin, force) VALUES (p_type, p_source, p_origin, p_force);
+    RETURN (SELECT s.requested FROM sync.erp_syncs s
+            WHERE s.source_system = 'upcoach' AND s.source_type = p_type AND s.source_id = p_source)
+        + (SELECT count(*) FROM sync.requests r WHERE r.source_id = p_source AND r.entity_type = p_type);
+END
 $$;
 
 -- Queues failed syncs at once, with their retries back; an unknown one still waits for its settle time. Returns what changed.
@@ -479,12 +506,28 @@ CREATE VIEW sync.for_readers AS
         last_sync_success, sync_duration_ms, retry_count, next_retry_at, error_code, error_message, error_details,
         http_status, origin, force, batch_id, waiting_since, due_at, waits_for, not_before, outcome, unknown_since,
         settle_until, generation, base_payload, target_created_at, target_updated_at, skip_reason, skipped_by_hand,
-        metadata, created_at, updated_at,
+        metadata, created_at, updated_at, tried_at, error_fingerprint,
+        -- how many wishes the last attempt answered, and whether there is none beyond them
+        taken,
+        requested = taken
+            AND NOT EXISTS (SELECT FROM sync.requests r WHERE r.source_id = erp_syncs.source_id AND r.entity_type = erp_syncs.source_type)
+            AS nothing_asked,
         outcome = 'unknown' AND requested = taken_known
             AND NOT EXISTS (SELECT FROM sync.requests r WHERE r.source_id = erp_syncs.source_id AND r.entity_type = erp_syncs.source_type)
             AND NOT EXISTS (SELECT FROM sync.stray_writes w WHERE w.sync_id = erp_syncs.id AND w.settled_at IS NULL)
             AS undisturbed
     FROM sync.erp_syncs;
+-- Records that FlashERP does not hold yet and is to hold, and since when: also those asked for that no worker has looked at. What somebody skipped
+-- is not waited for.
+CREATE VIEW sync.waiting_for_readers AS
+    SELECT source_type AS entity_type, source_id, waiting_since AS since FROM sync.erp_syncs
+    WHERE waiting_since IS NOT NULL AND target_id IS NULL AND source_system = 'upcoach'
+    UNION ALL
+    SELECT r.entity_type, r.source_id, min(r.requested_at) FROM sync.requests r
+    WHERE NOT EXISTS (SELECT FROM sync.erp_syncs s
+        WHERE s.source_system = 'upcoach' AND s.source_type = r.entity_type AND s.source_id = r.source_id
+            AND (s.waiting_since IS NOT NULL OR s.target_id IS NOT NULL OR s.sync_status = 'skipped'))
+    GROUP BY r.entity_type, r.source_id;
 CREATE VIEW sync.gate_for_readers AS
     SELECT state, failures, opened_at, retry_at, not_before, not_before_reason, stopped_reason, stopped_at, paused_at,
         paused_by, pause_reason, updated_at
@@ -501,10 +544,12 @@ GRANT EXECUTE ON FUNCTION sync.gate_write(bigint, text, integer, uuid[], boolean
     sync.gate_grant(integer, integer)
     TO erp_sync_worker, erp_config_api, erp_scheduler, erp_reconciler;
 GRANT SELECT ON sync.for_readers, sync.gate_for_readers TO erp_config_api, erp_scheduler, erp_reconciler;
+GRANT SELECT ON sync.waiting_for_readers TO erp_config_api;
 GRANT SELECT ON sync.batches, sync.batch_items TO erp_config_api, erp_scheduler;
 GRANT EXECUTE ON FUNCTION sync.request(sync.entity_type, uuid[], sync.origin, boolean, uuid)
     TO erp_config_api, erp_scheduler, erp_reconciler;
-GRANT EXECUTE ON FUNCTION sync.retry(uuid[]), sync.skip(uuid[], text) TO erp_config_api;
+GRANT EXECUTE ON FUNCTION sync.request_counted(uuid, sync.entity_type, uuid, sync.origin, boolean), sync.retry(uuid[]),
+    sync.skip(uuid[], text) TO erp_config_api;
 GRANT EXECUTE ON FUNCTION sync.import_begin(text, sync.entity_type[], jsonb, text),
     sync.import_progress(uuid, bigint, jsonb, bigint, bigint), sync.import_end(uuid, text) TO erp_config_api;
 GRANT EXECUTE ON FUNCTION sync.gate_pause(text, text, text, uuid, bytea, text), sync.gate_resume(text, uuid, bytea, text)

@@ -34,19 +34,21 @@ CREATE FUNCTION sync.batch_matches(p_kind sync.batch_kind, p_filter jsonb, p_aft
     AS $$
     SELECT s.id FROM sync.erp_syncs s
     WHERE (p_after IS NULL OR s.id > p_after)
-        AND CASE p_kind
-            WHEN 'bulk_retry' THEN s.sync_status = 'failed'
-            WHEN 'bulk_skip' THEN s.sync_status IN ('pending', 'failed')
-            ELSE false END
+        -- by the index on status: of millions of rows few can be changed
+        AND s.sync_status = ANY (CASE p_kind
+            WHEN 'bulk_retry' THEN ARRAY['failed']
+            WHEN 'bulk_skip' THEN ARRAY['pending', 'failed']
+            ELSE '{}' END::sync.sync_status[])
         AND (p_filter -> 'ids' IS NULL
             OR s.id = ANY (ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'ids')::uuid)))
         AND (p_filter ->> 'status' IS NULL OR s.sync_status::text = p_filter ->> 'status')
         AND (p_filter ->> 'sourceType' IS NULL OR s.source_type::text = p_filter ->> 'sourceType')
         AND (p_filter ->> 'sourceSystem' IS NULL OR s.source_system::text = p_filter ->> 'sourceSystem')
         AND (p_filter ->> 'errorCode' IS NULL OR s.error_code = p_filter ->> 'errorCode')
+        AND (p_filter ->> 'fingerprint' IS NULL OR s.error_fingerprint = p_filter ->> 'fingerprint')
         AND (p_filter ->> 'sourceId' IS NULL OR s.source_id = (p_filter ->> 'sourceId')::uuid)
-        AND (p_filter ->> 'from' IS NULL OR s.last_sync_attempt >= (p_filter ->> 'from')::timestamptz)
-        AND (p_filter ->> 'to' IS NULL OR s.last_sync_attempt < (p_filter ->> 'to')::timestamptz)
+        AND (p_filter ->> 'from' IS NULL OR s.tried_at >= (p_filter ->> 'from')::timestamptz)
+        AND (p_filter ->> 'to' IS NULL OR s.tried_at < (p_filter ->> 'to')::timestamptz)
     ORDER BY s.id LIMIT p_limit
 $$;
 

@@ -35,6 +35,8 @@ pub enum View {
     SyncWorker,
     /// `config.for_scheduler`
     Scheduler,
+    /// `config.erp_configurations` itself, without a tombstone: its owner's
+    ConfigApi,
 }
 
 /// Why a stored configuration can't be used.
@@ -75,6 +77,10 @@ impl StoredConfiguration {
             View::Scheduler => {
                 "SELECT id, base_url, api_key_enc, api_secret_enc, sync_scope, adopted_at, is_enabled, version
                  FROM config.for_scheduler"
+            }
+            View::ConfigApi => {
+                "SELECT id, base_url, api_key_enc, api_secret_enc, sync_scope, adopted_at, is_enabled, version
+                 FROM config.erp_configurations WHERE deleted_at IS NULL"
             }
         };
         sqlx::query_as(statement).fetch_optional(pool).await

@@ -115,6 +115,9 @@ async fn services_write_no_schema_but_their_own() {
     )
     .await;
     refused(&config_api, "DELETE FROM config.erp_configurations").await;
+    refused(&config_api, "DELETE FROM config.error_acknowledgements").await;
+    refused(&config_api, "SELECT * FROM sync.requests").await;
+    refused(&config_api, "SELECT lease_owner FROM sync.erp_syncs").await;
     refused(&config_api, "INSERT INTO upcoach.users (id) VALUES (gen_random_uuid())").await;
     let scheduler = database.pool("erp_scheduler").await;
     refused(&scheduler, "DELETE FROM ingress.webhook_events").await;

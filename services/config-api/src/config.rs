@@ -1,5 +1,7 @@
 //! What config-api is told by its environment.
 
+use domain::gate::BreakerSettings;
+use flasherp::GateSettings;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use secrets::Keyring;
@@ -21,6 +23,8 @@ pub struct Config {
     pub auth: service::auth::Settings,
     /// `TRUSTED_PROXIES`: whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// `CIRCUIT_FAILURES`, `CIRCUIT_RESET_SECS`, `FLASHERP_MAX_RPS`: the gate that all who call FlashERP share.
+    pub gate: GateSettings,
 }
 
 impl Config {
@@ -44,6 +48,13 @@ impl Config {
             first,
             auth: service::auth::Settings::read(env),
             trusted_proxies: env.networks(&settings::TRUSTED_PROXIES),
+            gate: GateSettings {
+                breaker: BreakerSettings {
+                    failures: env.u32(&settings::CIRCUIT_FAILURES),
+                    reset: env.duration(&settings::CIRCUIT_RESET_SECS),
+                },
+                max_per_second: env.u32(&settings::FLASHERP_MAX_RPS),
+            },
         }
     }
 }

@@ -6,30 +6,42 @@
 //! next one.
 
 mod actor;
+pub mod amounts;
 pub mod audit;
+pub mod audit_log;
 pub mod boot;
 mod config;
 pub mod configuration;
 pub mod connection_test;
+pub mod facts;
 pub mod first_configuration;
 mod handlers;
 pub mod input;
 pub mod jobs;
+mod labels;
+pub mod listing;
 pub mod live;
 pub mod openapi;
+mod other_side;
+pub mod overview;
 pub mod paging;
 pub mod pause;
+pub mod records;
 mod routes;
 mod state;
 pub mod status;
 pub mod store;
+pub mod timeline;
 pub mod timestamp;
+mod wait;
+pub mod webhooks;
 
 use std::sync::Arc;
 
 use actix_web::web;
 use anyhow::Context as _;
 use events::traffic::Party;
+use flasherp::SharedGate;
 use messaging::{Outbox, Relay, of_service};
 use service::auth::Verifier;
 use service::{Context, database};
@@ -37,6 +49,9 @@ use tokio::sync::Notify;
 
 pub use actor::Actor;
 pub use config::Config;
+use facts::Facts;
+use other_side::OtherSide;
+use overview::metrics::Overview;
 pub use state::State;
 
 /// The facts of this service's schema.
@@ -51,11 +66,14 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
     let pool = database.get_postgres_connection_pool().clone();
     let broker = of_service::connect(&context, Party::ConfigApi, "facts wait in the outbox").await?;
     let state = web::Data::new(State {
+        other_side: OtherSide::new(SharedGate::start(pool.clone(), config.gate, Arc::new(|_| {}))),
         pool,
         broker: broker.clone(),
         config,
         live: live::Hub::new(),
         shutdown: context.shutdown.clone(),
+        facts: Facts::default(),
+        overview: Overview::default(),
         relay: Arc::new(Notify::new()),
     });
     let verifier = Verifier::new(&state.config.auth)?;
@@ -80,6 +98,7 @@ async fn beside_the_server(context: &Context, state: &State) -> anyhow::Result<(
         return Ok(());
     }
     context.started();
+    let listening = tokio::spawn(state.facts.clone().run(state.broker.clone(), context.shutdown.clone()));
     let relay = Relay::new(OUTBOX, state.pool.clone(), state.broker.clone(), Arc::clone(&state.relay));
     let relaying = tokio::spawn(relay.run(context.shutdown.clone()));
     let (hub, broker, pool) = (Arc::clone(&state.live), state.broker.clone(), state.pool.clone());
@@ -91,6 +110,7 @@ async fn beside_the_server(context: &Context, state: &State) -> anyhow::Result<(
     }
     relaying.await.context("the outbox relay panicked")?;
     hearing.await.context("the hearing of facts panicked")?;
+    listening.await.context("listening to facts panicked")?;
     if !context.shutdown.is_cancelled() {
         anyhow::bail!("the outbox relay ended without being asked to");
     }

@@ -10,6 +10,15 @@
 //! | `GET /api/erp/jobs`; `POST /api/erp/jobs/{name}/run`, `/pause`, `/resume` | [`jobs`] |
 //! | `GET /api/openapi.json` | [`docs::document`] |
 //! | `GET /api/docs/` | [`docs::page`] |
+//! | `GET /api/erp/sync-history` | [`history::sync_history`] |
+//! | `GET /api/erp/audit-logs` | [`history::audit_logs`] |
+//! | `POST /api/erp/sync/{transaction,subscription,customer}/{id}`, `/sync/full` | [`manual_sync`] |
+//! | `POST /api/erp/retry/{id}`, `/skip/{id}`, `/syncs/retry`, `/syncs/skip` | [`syncs`] |
+//! | `GET /api/erp/syncs/{id}`, `/preview/{entityType}/{id}` | [`preview`] |
+//! | `GET /api/erp/batches`, `/{id}`, `DELETE /{id}` | [`batches`] |
+//! | `GET /api/erp/metrics`, `/exposure`, `/error-groups`; `POST /error-groups/{fingerprint}/{retry,skip,acknowledge}` | [`overview`] |
+//! | `GET /api/erp/timeline` | [`timeline`] |
+//! | `GET /api/erp/webhooks`, `/{id}`; `POST /{id}/replay`, `/webhooks/replay` | [`webhooks`] |
 
 use actix_web::web;
 use utoipa::openapi::OpenApi;
@@ -17,7 +26,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::State;
 use crate::handlers::unmatched::{self, KnownPaths};
-use crate::handlers::{configuration, connection_test, docs, events, jobs, pause, status};
+use crate::handlers::{
+    batches, configuration, connection_test, docs, events, history, jobs, manual_sync, overview, pause, preview,
+    status, syncs, timeline, webhooks,
+};
 
 /// The routes that the API's description is made from. A handler's path and method stand above it.
 pub(crate) fn described(config: &mut ServiceConfig) {
@@ -35,6 +47,38 @@ pub(crate) fn described(config: &mut ServiceConfig) {
         .service(jobs::pause)
         .service(jobs::resume)
         .service(docs::document);
+    records(config);
+}
+
+/// What is kept of syncs, and what can be done about them.
+fn records(config: &mut ServiceConfig) {
+    config
+        .service(history::sync_history)
+        .service(history::audit_logs)
+        .service(manual_sync::transaction)
+        .service(manual_sync::subscription)
+        .service(manual_sync::customer)
+        .service(manual_sync::full)
+        .service(syncs::retry)
+        .service(syncs::skip)
+        .service(syncs::retry_all)
+        .service(syncs::skip_all)
+        .service(preview::sync)
+        .service(preview::preview)
+        .service(batches::list)
+        .service(batches::one)
+        .service(batches::cancel)
+        .service(overview::metrics)
+        .service(overview::exposure)
+        .service(overview::groups)
+        .service(overview::retry)
+        .service(overview::skip)
+        .service(overview::acknowledge)
+        .service(timeline::timeline)
+        .service(webhooks::list)
+        .service(webhooks::replay_all)
+        .service(webhooks::one)
+        .service(webhooks::replay);
 }
 
 /// All routes, on a worker of the server. What has no route is answered 404, or 405 where another method has one.

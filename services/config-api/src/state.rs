@@ -7,7 +7,10 @@ use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::facts::Facts;
 use crate::live::Hub;
+use crate::other_side::OtherSide;
+use crate::overview::metrics::Overview;
 use crate::{Config, OUTBOX};
 
 /// One for the whole process; the handlers of all of the server's threads have it as `web::Data<State>`.
@@ -22,6 +25,12 @@ pub struct State {
     pub live: Arc<Hub>,
     /// Cancelled when the process is to stop: what goes on for long ends then.
     pub shutdown: CancellationToken,
+    /// Where to wait for what is said of a sync.
+    pub facts: Facts,
+    /// The metrics computed last.
+    pub overview: Overview,
+    /// FlashERP, as previews ask it.
+    pub(crate) other_side: OtherSide,
     /// Rung after a commit that put a fact into the outbox.
     pub(crate) relay: Arc<Notify>,
 }

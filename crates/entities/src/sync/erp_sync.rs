@@ -56,6 +56,11 @@ pub struct Model {
     pub metadata: Json,
     pub created_at: TimeDateTimeWithTimeZone,
     pub updated_at: TimeDateTimeWithTimeZone,
+    /// Its last attempt, and before the first its birth: made by the database.
+    pub tried_at: TimeDateTimeWithTimeZone,
+    /// Of its kind of failure: made by the database.
+    #[sea_orm(column_type = "Text")]
+    pub error_fingerprint: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

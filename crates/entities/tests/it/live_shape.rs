@@ -47,6 +47,7 @@ fn of_entities() -> Shape {
     add::<entities::audit::audit_log::Entity>(&mut shape);
     add::<entities::audit::seal::Entity>(&mut shape);
     add::<entities::config::configuration::Entity>(&mut shape);
+    add::<entities::config::error_acknowledgement::Entity>(&mut shape);
     add::<entities::config::outbox::Entity>(&mut shape);
     add::<entities::ingress::webhook_event::Entity>(&mut shape);
     add::<entities::upcoach::cost_entry::Entity>(&mut shape);

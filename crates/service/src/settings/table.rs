@@ -102,11 +102,11 @@ settings! {
     /// How long after a call of unknown outcome FlashERP may still act on it.
     FLASHERP_SETTLE_SECS = seconds(0, 86_400).default("90").read_by(&[SyncWorker, Erpctl]);
     /// Requests to FlashERP a second, all workers together; 0 for no limit.
-    FLASHERP_MAX_RPS = integer(0, 1_000_000).unit("requests a second").default("0").read_by(&[Scheduler, SyncWorker, Erpctl]);
+    FLASHERP_MAX_RPS = integer(0, 1_000_000).unit("requests a second").default("0").read_by(&[ConfigApi, Scheduler, SyncWorker, Erpctl]);
     /// Failures in a row, of two records at least, after which the breaker opens.
-    CIRCUIT_FAILURES = integer(1, 1000).unit("failures").default("5").read_by(&[Scheduler, SyncWorker, Erpctl]);
+    CIRCUIT_FAILURES = integer(1, 1000).unit("failures").default("5").read_by(&[ConfigApi, Scheduler, SyncWorker, Erpctl]);
     /// How long the breaker stays open before one record is tried.
-    CIRCUIT_RESET_SECS = seconds(1, 86_400).default("60").read_by(&[Scheduler, SyncWorker, Erpctl]);
+    CIRCUIT_RESET_SECS = seconds(1, 86_400).default("60").read_by(&[ConfigApi, Scheduler, SyncWorker, Erpctl]);
     /// Lets FlashERP's base URL, and Stripe's, be http and lead to private addresses. For development.
     ERP_ALLOW_PRIVATE_BASE_URL = flag().default("false").read_by(&[ConfigApi, Scheduler, SyncWorker, Erpctl]);
 

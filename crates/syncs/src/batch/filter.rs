@@ -24,13 +24,16 @@ pub struct SyncFilter {
     /// Failed with this code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<ErrorCode>,
+    /// Failed in this way (an error group's fingerprint).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// Of this record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_id: Option<Uuid>,
-    /// Last tried then or later.
+    /// Last tried, or before the first try made, then or later.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
     pub from: Option<OffsetDateTime>,
-    /// Last tried before then.
+    /// Last tried, or before the first try made, before then.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
     pub to: Option<OffsetDateTime>,
 }

@@ -1,7 +1,7 @@
 //! The members of a JSON body or the parameters of a query, read one by one; everything that is wrong is noted, so that the caller is told
 //! of all of it at once. What nobody has asked for when the reading is done is unknown, and wrong too. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use secrecy::SecretString;
@@ -156,6 +156,21 @@ impl Fields {
         match Uuid::try_parse(&text) {
             Ok(id) => Some(id),
             Err(_) => self.refuse(name, "must be a UUID"),
+        }
+    }
+
+    /// A list of UUIDs, none of them twice, from one to so many.
+    pub fn uuids(&mut self, name: &str, most: usize) -> Option<Vec<Uuid>> {
+        let Given::Json(Value::Array(items)) = self.given.remove(name)? else {
+            return self.refuse(name, "must be a list of UUIDs");
+        };
+        let read: Option<BTreeSet<Uuid>> =
+            items.iter().map(|item| item.as_str().and_then(|text| Uuid::try_parse(text).ok())).collect();
+        match read {
+            Some(read) if !items.is_empty() && items.len() <= most && read.len() == items.len() => {
+                Some(read.into_iter().collect())
+            }
+            _ => self.refuse(name, format!("must be a list of 1 to {most} UUIDs, none of them twice")),
         }
     }
 

@@ -2,12 +2,22 @@
 
 mod access;
 mod api;
+mod batches;
 mod boot;
+mod changes;
 mod configuration;
 mod connection_test;
 mod events;
 mod kit;
+mod lists;
+mod manual_sync;
 mod operation;
+mod overview;
+mod plans;
+mod refusals;
+mod rows;
 mod settings;
 mod skeleton;
+mod webhooks;
 mod whole_service;
+mod world;

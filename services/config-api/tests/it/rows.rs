@@ -1,0 +1,88 @@
+//! Rows for lists: many of them, of every kind, made by one statement each as the superuser.
+
+use sqlx::{PgPool, Row as _};
+use testkit::TestDatabase;
+use uuid::Uuid;
+
+/// The superuser's pool.
+pub(crate) async fn superuser(database: &TestDatabase) -> PgPool {
+    PgPool::connect(&database.admin_url()).await.expect("the superuser gets in")
+}
+
+/// So many syncs, one a second back from 2026-11-01: of each type in turn, every 50th failed, 70th pending and never tried, 90th skipped, each of
+/// FlashERP's system where none of these and divisible by 97.
+pub(crate) async fn syncs(pool: &PgPool, count: i32) {
+    sqlx::query(
+        "INSERT INTO sync.erp_syncs (id, source_system, source_type, source_id, target_id, sync_status, last_sync_attempt, created_at,
+            sync_duration_ms, error_code, error_message)
+         SELECT md5('sync' || n)::uuid, CASE WHEN n % 97 = 0 THEN 'flasherp' ELSE 'upcoach' END::sync.source_system,
+            (ARRAY['transaction', 'subscription', 'customer', 'invoice'])[1 + n % 4]::sync.entity_type, md5('source' || n)::uuid,
+            CASE WHEN status = 'synced' THEN 'fe_' || n END, status::sync.sync_status,
+            CASE WHEN status <> 'pending' THEN tried END, tried - interval '1 hour' * (n % 3), 10 + n % 500,
+            CASE WHEN status = 'failed' THEN (ARRAY['VALIDATION_ERROR', 'TIMEOUT', 'SERVER_ERROR'])[1 + n % 3] END,
+            CASE WHEN status = 'failed' THEN '=1+' || n END
+         FROM generate_series(1, $1) AS n,
+            LATERAL (SELECT CASE WHEN n % 50 = 0 THEN 'failed' WHEN n % 70 = 0 THEN 'pending' WHEN n % 90 = 0 THEN 'skipped' ELSE 'synced'
+                END AS status, timestamptz '2026-11-01' - n * interval '1 second' AS tried) AS made",
+    )
+    .bind(count)
+    .execute(pool)
+    .await
+    .expect("syncs");
+}
+
+/// So many audit rows, one a second back from now.
+pub(crate) async fn audit_rows(pool: &PgPool, count: i32) {
+    sqlx::query(
+        "INSERT INTO audit.erp_audit_logs (action, entity_type, entity_id, erp_sync_id, status, request_payload, duration_ms, performed_by,
+            request_id, created_at)
+         SELECT (ARRAY['sync', 'webhook_received', 'sync', 'manual_sync', 'health_check'])[1 + n % 5]::audit.action,
+            (ARRAY['transaction', 'subscription', 'customer', 'invoice'])[1 + n % 4], md5('source' || n)::uuid::text, md5('sync' || n)::uuid,
+            CASE WHEN n % 50 = 0 THEN 'failed' WHEN n % 300 = 1 THEN 'initiated' ELSE 'success' END::audit.status, '{\"amount\": 10.99}',
+            n % 900, CASE WHEN n % 10 = 0 THEN 'ada' ELSE 'sync-worker' END, md5('request' || n)::uuid, now() - n * interval '1 second'
+         FROM generate_series(1, $1) AS n",
+    )
+    .bind(count)
+    .execute(pool)
+    .await
+    .expect("audit rows");
+}
+
+/// So many webhooks, one a second from 2026-11-01 on: every third of FlashERP's, of 20 types, every 50th failed, 70th parked, 90th waiting.
+pub(crate) async fn webhooks(pool: &PgPool, count: i32) {
+    sqlx::query(
+        "INSERT INTO ingress.webhook_events (id, source, event_id, event_type, status, body, received_at, due_at, wait_key, attempts)
+         SELECT uuidv7(received - clock_timestamp()), CASE WHEN n % 3 = 0 THEN 'flasherp' ELSE 'stripe' END::ingress.source, 'evt_' || n,
+            'type.' || n % 20, status::ingress.event_status, '{\"amount\": 10.99}', received, CASE WHEN status = 'received' THEN received END,
+            CASE WHEN status = 'parked' THEN 'user:' || n END, 1
+         FROM generate_series(1, $1) AS n,
+            LATERAL (SELECT timestamptz '2026-11-01T00:00:00Z' + n * interval '1 second' AS received,
+                CASE WHEN n % 50 = 0 THEN 'failed' WHEN n % 70 = 0 THEN 'parked' WHEN n % 90 = 0 THEN 'received' ELSE 'applied' END AS status) AS made",
+    )
+    .bind(count)
+    .execute(pool)
+    .await
+    .expect("webhooks");
+    // Those that wait have not been tried.
+    sqlx::query("UPDATE ingress.webhook_events SET attempts = 0 WHERE status = 'received'")
+        .execute(pool)
+        .await
+        .expect("set");
+}
+
+/// Tells the planner what there is.
+pub(crate) async fn analyze(pool: &PgPool) {
+    for statement in [
+        "VACUUM ANALYZE sync.erp_syncs",
+        "VACUUM ANALYZE audit.erp_audit_logs",
+        "VACUUM ANALYZE ingress.webhook_events",
+    ] {
+        sqlx::raw_sql(statement).execute(pool).await.expect(statement);
+    }
+}
+
+/// The ids that a statement selects, as the superuser.
+pub(crate) async fn ids(pool: &PgPool, statement: &'static str) -> Vec<Uuid> {
+    let rows = sqlx::query(statement).fetch_all(pool).await.expect(statement);
+    rows.iter().map(|row| row.get("id")).collect()
+}
