@@ -39,11 +39,11 @@ impl Binary {
     #[must_use]
     pub const fn default_http_addr(self) -> Option<SocketAddr> {
         match self {
-            // Ingress stands on the gateway's port until there is a gateway.
-            Self::Gateway | Self::Ingress => Some(local(8080)),
+            Self::Gateway => Some(local(8080)),
             Self::Sandbox => Some(local(8084)),
             Self::ConfigApi => Some(local(8085)),
             Self::Reconciler => Some(local(8086)),
+            Self::Ingress => Some(local(8087)),
             Self::SyncWorker | Self::Scheduler | Self::Erpctl | Self::Stack => None,
         }
     }

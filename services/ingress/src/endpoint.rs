@@ -5,11 +5,11 @@ use std::sync::Arc;
 use actix_web::http::header::HeaderMap;
 use domain::ErrorCode;
 use events::WebhookSource;
+use service::http::RateLimit;
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use webhooks::signature::{Keys, Problem, SignatureError, flasherp, stripe};
 
-use crate::admission::RateLimit;
 use crate::flasherp::Flasherp;
 
 /// How deliveries of one sender are let in.

@@ -4,7 +4,6 @@
 //! secret is set, whatever the FlashERP integration is doing. It listens before its database is there and answers 503 until then. On
 //! SIGTERM it stops accepting, finishes the commits in hand and ends; what dies with the process was answered to nobody.
 
-mod admission;
 mod commit;
 mod config;
 mod endpoint;
@@ -25,6 +24,7 @@ use events::traffic::Party;
 use messaging::{Broker, of_service};
 use secrecy::ExposeSecret as _;
 use service::config_watch::watch_config;
+use service::http::RateLimit;
 use service::{Context, database};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -86,7 +86,7 @@ impl Ingress {
             tracing::warn!("STRIPE_WEBHOOK_SECRET is not set: Stripe's webhooks are answered 503");
         }
         let stripe = Endpoint {
-            rate_limit: config.stripe_rate_limit.map(admission::RateLimit::per_minute),
+            rate_limit: config.stripe_rate_limit.map(RateLimit::per_minute),
             sender: Sender::Stripe(Opened::newest_first(stripe_keys)),
         };
         let broker =
@@ -104,7 +104,7 @@ impl Ingress {
             watch_config(load, Arc::clone(&hurry), stop.clone())
         };
         let flasherp = Endpoint {
-            rate_limit: config.flasherp_rate_limit.map(admission::RateLimit::per_minute),
+            rate_limit: config.flasherp_rate_limit.map(RateLimit::per_minute),
             sender: Sender::Flasherp(Flasherp::new(watched, config.flasherp_disabled), used),
         };
         let aside = vec![

@@ -61,6 +61,8 @@ pub fn bind(
     .workers(context.common.http_workers)
     .client_request_timeout(HEAD_TIMEOUT)
     .keep_alive(KEEP_ALIVE)
+    // What is streamed goes out as it comes, and does not wait for the client to acknowledge what went before.
+    .tcp_nodelay(true)
     .shutdown_timeout(context.common.shutdown_grace.saturating_sub(ROOM_TO_END).as_secs())
     .disable_signals()
     .bind(address)

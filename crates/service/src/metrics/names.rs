@@ -116,6 +116,8 @@ metrics! {
         HttpRequests = "erp_http_requests", Count;
         /// Callers refused, by `reason`.
         AuthRefused = "erp_auth_refused", Count;
+        /// Requests that a service behind the gateway has not answered, by `backend` and `error_type`.
+        BackendUnavailable = "erp_backend_unavailable", Count;
     }
 }
 

@@ -5,14 +5,14 @@
 
 use super::setting::{Kind, Setting};
 use crate::Binary;
-use crate::Binary::{ConfigApi, Erpctl, Ingress, Sandbox, Scheduler, Stack, SyncWorker};
+use crate::Binary::{ConfigApi, Erpctl, Gateway, Ingress, Sandbox, Scheduler, Stack, SyncWorker};
 
 /// The long-running services that stand on the database.
 const SERVICES: &[Binary] = &[ConfigApi, Ingress, Scheduler, SyncWorker];
 /// Everything with a management port.
-const SERVERS: &[Binary] = &[ConfigApi, Ingress, Scheduler, SyncWorker, Sandbox];
+const SERVERS: &[Binary] = &[Gateway, ConfigApi, Ingress, Scheduler, SyncWorker, Sandbox];
 /// The services that people and their programs call.
-const AUTHENTICATING: &[Binary] = &[ConfigApi];
+const AUTHENTICATING: &[Binary] = &[Gateway, ConfigApi];
 
 const fn text() -> Setting {
     Setting::of(Kind::Text)
@@ -58,11 +58,11 @@ settings! {
     /// Put before every subject and stream name, so that several systems can share one broker; ends with a dot.
     NATS_SUBJECT_PREFIX = text().read_by(SERVICES);
     /// Where the service listens; port 0 lets the system choose.
-    HTTP_ADDR = address().own_address().read_by(&[ConfigApi, Ingress, Sandbox]);
+    HTTP_ADDR = address().own_address().read_by(&[Gateway, ConfigApi, Ingress, Sandbox]);
     /// Where `/healthz`, `/readyz` and `/metrics` listen; port 0 lets the system choose.
     MANAGEMENT_ADDR = address().own_address().read_by(SERVERS);
     /// Worker threads of the HTTP server.
-    HTTP_WORKERS = integer(1, 256).unit("threads").default("2").read_by(&[ConfigApi, Ingress, Sandbox]);
+    HTTP_WORKERS = integer(1, 256).unit("threads").default("2").read_by(&[Gateway, ConfigApi, Ingress, Sandbox]);
     /// Once it listens, the service writes its addresses there as JSON.
     ERP_PORT_FILE = path().read_by(SERVERS);
 
@@ -132,7 +132,7 @@ settings! {
     /// FlashERP webhooks a minute, client and replica; 0 for no limit.
     WEBHOOK_RATE_LIMIT_FLASHERP = integer(0, 10_000_000).unit("requests a minute").default("100").read_by(&[Ingress]);
     /// Proxies whose `X-Forwarded-For` is believed.
-    TRUSTED_PROXIES = Setting::of(Kind::Networks).read_by(&[ConfigApi, Ingress]);
+    TRUSTED_PROXIES = Setting::of(Kind::Networks).read_by(&[Gateway, ConfigApi, Ingress]);
 
     // Access
     /// Key of the bearer tokens (HS256, 32 bytes or more). This or a set of keys is needed; with both, either signs.
@@ -147,6 +147,24 @@ settings! {
     AUTH_JWKS_FILE = path().read_by(AUTHENTICATING);
     /// How far the clock of who issues tokens may be off.
     AUTH_CLOCK_LEEWAY_SECS = seconds(0, 300).default("5").read_by(AUTHENTICATING);
+
+    // The gateway
+    /// Where ingress is.
+    INGRESS_URL = url().default("http://127.0.0.1:8087").read_by(&[Gateway]);
+    /// Where config-api is.
+    CONFIG_API_URL = url().default("http://127.0.0.1:8085").read_by(&[Gateway]);
+    /// Where reconciler is. Unset: config-api answers for its paths.
+    RECONCILER_URL = url().like("http://127.0.0.1:8086").read_by(&[Gateway]);
+    /// Where a sandbox is, whose control API admins then find under `/api/sandbox`. Unset: there is none.
+    SANDBOX_URL = url().like("http://127.0.0.1:8084").read_by(&[Gateway]);
+    /// Where browsers find the gateway: who may send the session's cookie, and whether over TLS alone. Unset: by each request's `Host`, over TLS alone but on this machine.
+    GATEWAY_PUBLIC_URL = url().like("https://erp.example.com").read_by(&[Gateway]);
+    /// Origins whose pages may call the API with a bearer token (CORS). Unset: none.
+    GATEWAY_CORS_ORIGINS = list().read_by(&[Gateway]);
+    /// Requests a minute, principal and replica, all of which may come at once; 0 for no limit.
+    GATEWAY_RATE_LIMIT = integer(0, 10_000_000).unit("requests a minute").default("1200").read_by(&[Gateway]);
+    /// The folder with the built panel. Unset, or without `index.html` in it: a page says that there is no panel.
+    GATEWAY_PANEL_DIR = path().read_by(&[Gateway]);
 
     // Jobs
     /// How long a run of a job is a scheduler's before another one may take it for dead; it is renewed while the job runs.

@@ -14,11 +14,12 @@ const PREFIXES: &[&str] = &[
     "WEBHOOK_",
     "AUTH_",
     "SANDBOX_",
+    "GATEWAY_",
     "STRIPE_",
 ];
 
-/// Names of other programs that start like ours.
-const OTHERS: &[&str] = &["HTTP_PROXY"];
+/// Names that start like ours and are other programs', or what the local stack tells scripts.
+const OTHERS: &[&str] = &["HTTP_PROXY", "GATEWAY_URL", "GATEWAY_PID", "GATEWAY_MANAGEMENT_URL"];
 
 /// Whether the name claims to be ours without being in the table.
 pub(crate) fn is_unknown(name: &str, value: &str, table: &[&Setting]) -> bool {

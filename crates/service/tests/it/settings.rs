@@ -24,7 +24,7 @@ fn problem(pairs: &[(&str, &str)]) -> String {
 #[test]
 fn the_least_environment_gives_the_documented_defaults() {
     let common = read(&GOOD).expect("good");
-    assert_eq!(common.http_addr.map(|address| address.to_string()).as_deref(), Some("127.0.0.1:8080"));
+    assert_eq!(common.http_addr.map(|address| address.to_string()).as_deref(), Some("127.0.0.1:8087"));
     assert_eq!(common.management_addr.to_string(), "127.0.0.1:8090");
     assert_eq!(common.log_filter, "info,actix_server=warn,async_nats=warn");
     assert_eq!(common.shutdown_grace.as_secs(), 25);

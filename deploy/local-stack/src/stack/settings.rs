@@ -40,6 +40,10 @@ const HANDED_DOWN: &[&str] = &[
     "FLASHERP_SETTLE_SECS",
     "FLASHERP_TIMEOUT_SECS",
     "FLASHERP_WEBHOOK_SECRET",
+    "GATEWAY_CORS_ORIGINS",
+    "GATEWAY_PANEL_DIR",
+    "GATEWAY_PUBLIC_URL",
+    "GATEWAY_RATE_LIMIT",
     "HTTP_WORKERS",
     "JOB_LEASE_SECS",
     "MISSED_EVENTS_GRACE_SECS",
@@ -214,14 +218,18 @@ mod tests {
     use super::*;
 
     /// What the stack decides itself for each service.
-    const ITS_OWN: [&str; 8] = [
+    const ITS_OWN: [&str; 12] = [
+        "CONFIG_API_URL",
         "DATABASE_URL",
         "ERP_PORT_FILE",
         "FLASHERP_TARGET_URL",
         "HTTP_ADDR",
+        "INGRESS_URL",
         "MANAGEMENT_ADDR",
         "NATS_SUBJECT_PREFIX",
         "NATS_URL",
+        "RECONCILER_URL",
+        "SANDBOX_URL",
         "STRIPE_TARGET_URL",
     ];
 

@@ -25,7 +25,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use domain::{ErrorCode, EventRowId};
 use ipnet::IpNet;
-use service::http::{BODY_LIMIT, BodyError, RequestId, client_address, declared_length, read_body};
+use service::http::{BODY_LIMIT, BodyError, Caller, RequestId, client_address, declared_length, read_body};
 use service::metrics::Counter;
 use time::OffsetDateTime;
 use tracing::Instrument as _;
@@ -138,7 +138,7 @@ async fn take(
         ));
     }
     if let Some(limit) = &endpoint.rate_limit {
-        limit.check(arrival.remote_addr).map_err(|wait| {
+        limit.check(Caller::at(arrival.remote_addr)).map_err(|wait| {
             Refusal::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 ErrorCode::RateLimitExceeded,

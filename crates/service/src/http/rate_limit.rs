@@ -1,7 +1,7 @@
-//! A limit on requests per minute and client address, of one replica.
+//! A limit on requests per minute and caller, of one replica. A caller is an address, or somebody who is signed in.
 //!
-//! A whole network of 64 bits counts as one IPv6 client, since that is what one customer is given. Memory is bounded whoever calls: addresses
-//! whose allowance is full again are forgotten, and beyond [`TRACKED`] addresses at a time newcomers share the allowances of [`SHARED`] groups.
+//! A whole network of 64 bits counts as one IPv6 client, since that is what one customer is given. Memory is bounded whoever calls: callers
+//! whose allowance is full again are forgotten, and beyond [`TRACKED`] callers at a time newcomers share the allowances of [`SHARED`] groups.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
@@ -12,17 +12,17 @@ use std::time::Duration;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-/// From this many addresses on, newcomers share.
+/// From this many callers on, newcomers share.
 const TRACKED: usize = 100_000;
 /// Groups that newcomers share when there are too many.
 const SHARED: u64 = 4096;
-/// How many requests pass between two looks at how many addresses are tracked.
+/// How many requests pass between two looks at how many callers are tracked.
 const TIDY_EVERY: usize = 4096;
 
-/// The limit of one source.
+/// How much each caller may ask for.
 #[derive(Debug)]
-pub(crate) struct RateLimit {
-    limiter: DefaultKeyedRateLimiter<Client>,
+pub struct RateLimit {
+    limiter: DefaultKeyedRateLimiter<Caller>,
     clock: DefaultClock,
     requests: AtomicUsize,
     crowded: std::sync::atomic::AtomicBool,
@@ -30,18 +30,43 @@ pub(crate) struct RateLimit {
     tracked: usize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Client {
+/// Whose allowance a request is counted against.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Caller(Key);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
     V4([u8; 4]),
     /// The first 64 bits.
     V6([u8; 8]),
+    Subject(Box<str>),
     Group(u64),
+}
+
+impl Caller {
+    /// Whoever calls from there.
+    #[must_use]
+    pub fn at(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V4(address) => Key::V4(address.octets()),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, e, f, g, h, ..] = address.octets();
+                Key::V6([a, b, c, d, e, f, g, h])
+            }
+        })
+    }
+
+    /// Somebody who is signed in, by the subject of the token, from wherever.
+    #[must_use]
+    pub fn signed_in(subject: &str) -> Self {
+        Self(Key::Subject(subject.into()))
+    }
 }
 
 impl RateLimit {
     /// At most this many requests a minute, all of which may come at once.
     #[must_use]
-    pub(crate) fn per_minute(requests: NonZeroU32) -> Self {
+    pub fn per_minute(requests: NonZeroU32) -> Self {
         Self::new(requests, TRACKED)
     }
 
@@ -59,25 +84,18 @@ impl RateLimit {
     /// Counts a request.
     ///
     /// # Errors
-    /// How long the address has to wait, when it has used up its allowance.
-    pub(crate) fn check(&self, address: IpAddr) -> Result<(), Duration> {
+    /// How long the caller has to wait, when the allowance is used up.
+    pub fn check(&self, mut caller: Caller) -> Result<(), Duration> {
         if self.requests.fetch_add(1, Ordering::Relaxed).is_multiple_of(TIDY_EVERY.min(self.tracked)) {
             self.tidy();
         }
-        let mut client = match address.to_canonical() {
-            IpAddr::V4(address) => Client::V4(address.octets()),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, e, f, g, h, ..] = address.octets();
-                Client::V6([a, b, c, d, e, f, g, h])
-            }
-        };
         if self.crowded.load(Ordering::Relaxed) {
-            client = Client::Group(self.groups.hash_one(client) % SHARED);
+            caller = Caller(Key::Group(self.groups.hash_one(caller) % SHARED));
         }
-        self.limiter.check_key(&client).map_err(|refusal| refusal.wait_time_from(self.clock.now()))
+        self.limiter.check_key(&caller).map_err(|refusal| refusal.wait_time_from(self.clock.now()))
     }
 
-    /// Forgets addresses whose allowance is full again.
+    /// Forgets callers whose allowance is full again.
     fn tidy(&self) {
         if self.limiter.len() < self.tracked / 2 {
             self.crowded.store(false, Ordering::Relaxed);
@@ -97,8 +115,8 @@ mod tests {
         RateLimit::per_minute(NonZeroU32::new(requests).expect("not zero"))
     }
 
-    fn address(text: &str) -> IpAddr {
-        text.parse().expect("an address")
+    fn address(text: &str) -> Caller {
+        Caller::at(text.parse().expect("an address"))
     }
 
     #[test]
@@ -123,11 +141,20 @@ mod tests {
     }
 
     #[test]
+    fn who_is_signed_in_has_one_allowance_and_it_is_nobody_elses() {
+        let limit = limit(1);
+        assert!(limit.check(Caller::signed_in("192.0.2.1")).is_ok());
+        assert!(limit.check(Caller::signed_in("192.0.2.1")).is_err());
+        assert!(limit.check(Caller::signed_in("b")).is_ok());
+        assert!(limit.check(address("192.0.2.1")).is_ok());
+    }
+
+    #[test]
     fn the_number_of_tracked_addresses_is_bounded() {
         let tracked = 1000;
         let limit = RateLimit::new(NonZeroU32::MIN, tracked);
         for n in 0..50_000_u32 {
-            let _passes_or_not = limit.check(IpAddr::from(n.to_be_bytes()));
+            let _passes_or_not = limit.check(Caller::at(IpAddr::from(n.to_be_bytes())));
         }
         let most = 2 * tracked + usize::try_from(SHARED).expect("small");
         assert!(limit.limiter.len() <= most, "{}", limit.limiter.len());
