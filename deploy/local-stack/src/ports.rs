@@ -38,7 +38,7 @@ pub fn free(what: &str) -> Result<u16> {
 /// A server of the stack that listens on a fixed port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seat {
-    /// The public origin; `ingress` stands on it until there is a gateway.
+    /// The public origin.
     Gateway,
     /// PostgreSQL.
     Postgres,
@@ -50,6 +50,8 @@ pub enum Seat {
     Sandbox,
     /// The admin API.
     ConfigApi,
+    /// Webhooks, behind the gateway.
+    Ingress,
     /// The management port of `ingress`.
     IngressManagement,
     /// The management port of `sync-worker`.
@@ -58,23 +60,27 @@ pub enum Seat {
     ConfigApiManagement,
     /// The management port of `scheduler`.
     SchedulerManagement,
+    /// The management port of `gateway`.
+    GatewayManagement,
     /// The management port of the sandbox.
     SandboxManagement,
 }
 
 impl Seat {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Gateway,
         Self::Postgres,
         Self::Nats,
         Self::NatsMonitor,
         Self::Sandbox,
         Self::ConfigApi,
+        Self::Ingress,
         Self::IngressManagement,
         Self::SyncWorkerManagement,
         Self::ConfigApiManagement,
         Self::SchedulerManagement,
+        Self::GatewayManagement,
         Self::SandboxManagement,
     ];
 
@@ -87,10 +93,12 @@ impl Seat {
             Self::NatsMonitor => 3,
             Self::Sandbox => 4,
             Self::ConfigApi => 5,
+            Self::Ingress => 7,
             Self::IngressManagement => 10,
             Self::SyncWorkerManagement => 11,
             Self::ConfigApiManagement => 12,
             Self::SchedulerManagement => 13,
+            Self::GatewayManagement => 15,
             Self::SandboxManagement => 16,
         }
     }
@@ -104,10 +112,12 @@ impl Seat {
             Self::NatsMonitor => "ERP_PORT_NATS_MONITOR",
             Self::Sandbox => "ERP_PORT_SANDBOX",
             Self::ConfigApi => "ERP_PORT_CONFIG_API",
+            Self::Ingress => "ERP_PORT_INGRESS",
             Self::IngressManagement => "ERP_PORT_INGRESS_MANAGEMENT",
             Self::SyncWorkerManagement => "ERP_PORT_SYNC_WORKER_MANAGEMENT",
             Self::ConfigApiManagement => "ERP_PORT_CONFIG_API_MANAGEMENT",
             Self::SchedulerManagement => "ERP_PORT_SCHEDULER_MANAGEMENT",
+            Self::GatewayManagement => "ERP_PORT_GATEWAY_MANAGEMENT",
             Self::SandboxManagement => "ERP_PORT_SANDBOX_MANAGEMENT",
         }
     }
@@ -115,16 +125,18 @@ impl Seat {
     /// Its name in messages.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Gateway => "ingress (the gateway's port)",
+            Self::Gateway => "gateway",
             Self::Postgres => "postgres",
             Self::Nats => "nats",
             Self::NatsMonitor => "the monitoring page of nats",
             Self::Sandbox => "flasherp-sandbox",
             Self::ConfigApi => "config-api",
+            Self::Ingress => "ingress",
             Self::IngressManagement => "the management port of ingress",
             Self::SyncWorkerManagement => "the management port of sync-worker",
             Self::ConfigApiManagement => "the management port of config-api",
             Self::SchedulerManagement => "the management port of scheduler",
+            Self::GatewayManagement => "the management port of gateway",
             Self::SandboxManagement => "the management port of flasherp-sandbox",
         }
     }

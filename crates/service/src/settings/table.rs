@@ -213,7 +213,7 @@ settings! {
     ERP_ROLE_PASSWORD = text().secret().read_by(&[Erpctl]);
     /// The first of the local stack's ports.
     ERP_PORT_BASE = integer(1, 65_000).default("8080").read_by(&[Stack]);
-    /// The local stack's port for ingress (the gateway's), if not ERP_PORT_BASE's.
+    /// The local stack's port for the gateway, if not ERP_PORT_BASE's.
     ERP_PORT_GATEWAY = integer(0, 65_535).read_by(&[Stack]);
     /// The local stack's port for PostgreSQL.
     ERP_PORT_POSTGRES = integer(0, 65_535).read_by(&[Stack]);
@@ -225,6 +225,8 @@ settings! {
     ERP_PORT_SANDBOX = integer(0, 65_535).read_by(&[Stack]);
     /// The local stack's port for config-api.
     ERP_PORT_CONFIG_API = integer(0, 65_535).read_by(&[Stack]);
+    /// The local stack's port for ingress.
+    ERP_PORT_INGRESS = integer(0, 65_535).read_by(&[Stack]);
     /// The local stack's management port of ingress.
     ERP_PORT_INGRESS_MANAGEMENT = integer(0, 65_535).read_by(&[Stack]);
     /// The local stack's management port of sync-worker.
@@ -233,6 +235,8 @@ settings! {
     ERP_PORT_CONFIG_API_MANAGEMENT = integer(0, 65_535).read_by(&[Stack]);
     /// The local stack's management port of scheduler.
     ERP_PORT_SCHEDULER_MANAGEMENT = integer(0, 65_535).read_by(&[Stack]);
+    /// The local stack's management port of gateway.
+    ERP_PORT_GATEWAY_MANAGEMENT = integer(0, 65_535).read_by(&[Stack]);
     /// The local stack's management port of the sandbox.
     ERP_PORT_SANDBOX_MANAGEMENT = integer(0, 65_535).read_by(&[Stack]);
     /// Where the local stack finds the services' programs, if not beside its own.

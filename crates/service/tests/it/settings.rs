@@ -89,7 +89,7 @@ fn another_binarys_variables_are_no_mistake_so_that_one_environment_serves_all()
 #[test]
 fn an_empty_variable_counts_as_unset() {
     let common = with(&[("HTTP_ADDR", " "), ("OTEL_EXPORTER_OTLP_ENDPOINT", "")]).expect("good");
-    assert_eq!(common.http_addr.map(|address| address.port()), Some(8080));
+    assert_eq!(common.http_addr.map(|address| address.port()), Some(8087));
     assert!(problem(&[("NATS_URL", "")]).starts_with("is missing"));
 }
 

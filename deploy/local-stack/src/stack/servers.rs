@@ -17,7 +17,9 @@ struct Row {
 
 const SANDBOX: &str = "flasherp-sandbox";
 
-const ROWS: [Row; 5] = [
+const GATEWAY: &str = "gateway";
+
+const ROWS: [Row; 6] = [
     Row { name: SANDBOX, role: None, http: Some(Seat::Sandbox), management: Seat::SandboxManagement },
     // It writes the configuration that the others read.
     Row {
@@ -28,8 +30,9 @@ const ROWS: [Row; 5] = [
     },
     Row { name: "sync-worker", role: Some("erp_sync_worker"), http: None, management: Seat::SyncWorkerManagement },
     Row { name: "scheduler", role: Some("erp_scheduler"), http: None, management: Seat::SchedulerManagement },
-    // Last: once webhooks are taken, everything behind is there.
-    Row { name: "ingress", role: Some("erp_ingress"), http: Some(Seat::Gateway), management: Seat::IngressManagement },
+    Row { name: "ingress", role: Some("erp_ingress"), http: Some(Seat::Ingress), management: Seat::IngressManagement },
+    // Last: once it answers, everything behind is there.
+    Row { name: GATEWAY, role: None, http: Some(Seat::Gateway), management: Seat::GatewayManagement },
 ];
 
 /// How each service is started, in this order.
@@ -52,10 +55,23 @@ fn service(settings: &StackSettings, row: &Row) -> ServiceOptions {
             .env("DATABASE_URL", database_url(settings, role, DATABASE))
             .env("NATS_URL", nats_url(settings, row.name));
     }
+    if row.name == GATEWAY {
+        options.env.extend(backends(settings));
+    }
     if let Some(seat) = row.http {
         options = options.env("HTTP_ADDR", settings.ports.address(seat).to_string());
     }
     options.env("MANAGEMENT_ADDR", settings.ports.address(row.management).to_string())
+}
+
+/// What stands behind the gateway.
+fn backends(settings: &StackSettings) -> Vec<(String, String)> {
+    let mut seats = vec![("INGRESS_URL", Seat::Ingress), ("CONFIG_API_URL", Seat::ConfigApi)];
+    if settings.other_flasherp().is_none() {
+        seats.push(("SANDBOX_URL", Seat::Sandbox));
+    }
+    let url = |seat| format!("http://{}", settings.ports.address(seat));
+    seats.into_iter().map(|(name, seat)| (name.to_owned(), url(seat))).collect()
 }
 
 /// What the caller's own variables win over.
@@ -102,6 +118,7 @@ pub(super) fn env(settings: &StackSettings) -> Vec<(String, String)> {
     }
     // Not FLASHERP_BASE_URL: in the environment of the next start it would say that there is to be no sandbox.
     env.extend([
+        ("GATEWAY_MANAGEMENT_URL", http(Seat::GatewayManagement)),
         ("INGRESS_MANAGEMENT_URL", http(Seat::IngressManagement)),
         ("SYNC_WORKER_MANAGEMENT_URL", http(Seat::SyncWorkerManagement)),
         ("CONFIG_API_MANAGEMENT_URL", http(Seat::ConfigApiManagement)),

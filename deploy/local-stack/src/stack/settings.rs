@@ -151,7 +151,7 @@ impl StackSettings {
 
     /// Makes sure that the programs of this workspace are built.
     pub(crate) fn programs(&self) -> Result<()> {
-        let wanted = ["erpctl", "ingress", "sync-worker", "config-api", "scheduler", "flasherp-sandbox"];
+        let wanted = ["erpctl", "gateway", "ingress", "sync-worker", "config-api", "scheduler", "flasherp-sandbox"];
         match wanted.into_iter().find(|name| !self.program(name).is_file()) {
             None => Ok(()),
             Some(name) => Err(StackError::ToolMissing {

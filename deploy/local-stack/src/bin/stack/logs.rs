@@ -19,7 +19,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 /// What to show.
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// Whose: postgres, nats, ingress, sync-worker, config-api, scheduler, flasherp-sandbox or stack; all when left out.
+    /// Whose: postgres, nats, gateway, ingress, sync-worker, config-api, scheduler, flasherp-sandbox or stack; all when left out.
     server: Option<String>,
     /// Goes on until Ctrl-C.
     #[arg(short, long)]
