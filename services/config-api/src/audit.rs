@@ -73,6 +73,7 @@ impl Entry<'_> {
         .bind(metadata)
         .execute(connection)
         .await?;
+        service::failpoint!("admin.before_commit");
         Ok(())
     }
 }

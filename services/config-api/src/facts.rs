@@ -1,6 +1,6 @@
 //! What is said of syncs, for those who wait for it.
 //!
-//! One listener for the whole process hears the facts of all syncs and hands each to those who wait for its sync. Nobody who waits relies on it
+//! What the process hears of syncs is handed to those who wait for them. Nobody who waits relies on it
 //! alone: a fact may be lost with the broker, and then the row says the same. Whoever waits begins to listen first, and asks then.
 
 use std::collections::HashMap;
@@ -8,9 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::{ErrorCode, FlashErpId, SyncId};
 use events::{AnyEvent, SyncResult};
-use messaging::{Broker, Heard};
+use messaging::Heard;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio_util::sync::CancellationToken;
 
 /// What became of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,13 +51,12 @@ pub struct Waiting {
 }
 
 impl Facts {
-    /// Hears facts until `stop`.
-    pub async fn run(self, broker: Broker, stop: CancellationToken) {
-        let heard = |heard: Heard<AnyEvent>| match heard {
+    /// Tells those whom it is for.
+    pub(crate) fn hear(&self, heard: &Heard<AnyEvent>) {
+        match heard {
             Heard::Event(received) => self.tell(&received.message),
             Heard::Gap => self.tell_all(),
-        };
-        messaging::fanout::run(broker, heard, stop).await;
+        }
     }
 
     /// Begins to wait for what is said of a sync.

@@ -40,12 +40,14 @@ use std::sync::Arc;
 
 use actix_web::web;
 use anyhow::Context as _;
+use events::AnyEvent;
 use events::traffic::Party;
 use flasherp::SharedGate;
-use messaging::{Outbox, Relay, of_service};
+use messaging::{Heard, Outbox, Relay, of_service};
 use service::auth::Verifier;
 use service::{Context, database};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 pub use actor::Actor;
 pub use config::Config;
@@ -98,11 +100,13 @@ async fn beside_the_server(context: &Context, state: &State) -> anyhow::Result<(
         return Ok(());
     }
     context.started();
-    let listening = tokio::spawn(state.facts.clone().run(state.broker.clone(), context.shutdown.clone()));
     let relay = Relay::new(OUTBOX, state.pool.clone(), state.broker.clone(), Arc::clone(&state.relay));
     let relaying = tokio::spawn(relay.run(context.shutdown.clone()));
-    let (hub, broker, pool) = (Arc::clone(&state.live), state.broker.clone(), state.pool.clone());
-    let hearing = tokio::spawn(live::run(hub, broker, pool, context.shutdown.clone()));
+    let hearing = tokio::spawn(hear_facts(state, context.shutdown.clone()));
+    let watching = {
+        let (hub, pool, stop) = (Arc::clone(&state.live), state.pool.clone(), context.shutdown.clone());
+        tokio::spawn(async move { live::watch_batches(&hub, &pool, &stop).await })
+    };
     let booted = context.shutdown.run_until_cancelled(boot::until_settled(&state.pool, &state.config)).await;
     if booted.is_some() {
         // A first configuration is a fact to be told.
@@ -110,9 +114,19 @@ async fn beside_the_server(context: &Context, state: &State) -> anyhow::Result<(
     }
     relaying.await.context("the outbox relay panicked")?;
     hearing.await.context("the hearing of facts panicked")?;
-    listening.await.context("listening to facts panicked")?;
+    watching.await.context("the watch of batches panicked")?;
     if !context.shutdown.is_cancelled() {
         anyhow::bail!("the outbox relay ended without being asked to");
     }
     Ok(())
+}
+
+/// One listener for the whole process: for those who wait for a sync, and for the clients of the stream.
+fn hear_facts(state: &State, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
+    let (facts, hub) = (state.facts.clone(), Arc::clone(&state.live));
+    let on_heard = move |heard: Heard<AnyEvent>| {
+        facts.hear(&heard);
+        live::hear(&hub, &heard);
+    };
+    messaging::fanout::run(state.broker.clone(), on_heard, stop)
 }

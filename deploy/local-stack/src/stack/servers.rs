@@ -57,6 +57,12 @@ fn service(settings: &StackSettings, row: &Row) -> ServiceOptions {
     }
     if row.name == GATEWAY {
         options.env.extend(backends(settings));
+    } else if row.http.is_some()
+        && row.name != SANDBOX
+        && !options.env.iter().any(|(name, _)| name == "TRUSTED_PROXIES")
+    {
+        // The gateway says who calls.
+        options = options.env("TRUSTED_PROXIES", "127.0.0.1/32");
     }
     if let Some(seat) = row.http {
         options = options.env("HTTP_ADDR", settings.ports.address(seat).to_string());

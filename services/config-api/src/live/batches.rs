@@ -17,7 +17,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How far a batch is, as text that differs when anything does.
 type Progress = HashMap<Uuid, String>;
 
-pub(super) async fn watch(hub: &Hub, pool: &PgPool, stop: &CancellationToken) {
+/// Looks after them until `stop`.
+pub(crate) async fn watch(hub: &Hub, pool: &PgPool, stop: &CancellationToken) {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut known: Option<Progress> = None;

@@ -80,6 +80,7 @@ async fn change(
     };
     entry.insert(&mut transaction, actor).await?;
     transaction.commit().await?;
+    service::failpoint!("admin.before_hint");
     Ok(Changed::Done(sync))
 }
 

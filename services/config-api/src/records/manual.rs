@@ -102,6 +102,7 @@ async fn ask(pool: &PgPool, actor: &Actor, kind: EntityType, id: Uuid, sync: Syn
     };
     asked.insert(&mut transaction, actor).await?;
     transaction.commit().await?;
+    service::failpoint!("admin.before_hint");
     Ok(counter)
 }
 

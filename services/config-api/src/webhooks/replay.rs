@@ -179,6 +179,7 @@ async fn replay(
     };
     entry.insert(&mut transaction, actor).await?;
     transaction.commit().await?;
+    service::failpoint!("admin.before_hint");
     for (name, source) in [("stripe", WebhookSource::Stripe), ("flasherp", WebhookSource::Flasherp)] {
         let of_it = events.iter().filter(|event| event.source == name && replayed.contains(&event.id));
         let ids: Vec<EventRowId> = of_it.map(|event| EventRowId(event.id)).collect();

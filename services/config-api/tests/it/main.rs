@@ -7,6 +7,7 @@ mod boot;
 mod changes;
 mod configuration;
 mod connection_test;
+mod deaths;
 mod events;
 mod kit;
 mod lists;

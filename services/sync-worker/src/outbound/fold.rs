@@ -1,4 +1,5 @@
-//! Folding: requests are deleted and become pending rows of `sync.erp_syncs`, one per record, in the claim's transaction.
+//! Folding: requests are deleted and become rows of `sync.erp_syncs`, one per record, in the claim's transaction: a new one with the claim's lease
+//! if it may go, else pending.
 //!
 //! The fold keeps status and lease of a row in hand (its counter is raised, and the holder goes round once more), the settle time of an
 //! unknown one and a record's own `not_before`. Rows are written in id order, so that two folds never wait for each other in a ring.
