@@ -273,7 +273,8 @@ CREATE FUNCTION sync.request_counted(p_sync uuid, p_type sync.entity_type, p_sou
 BEGIN
     INSERT INTO sync.erp_syncs (id, source_type, source_id, origin, waiting_since)
     VALUES (p_sync, p_type, p_source, p_origin, clock_timestamp())
-    ON CONFLICT (source_system, source_type, source_id) DO NOTHING;
+    -- by whichever unique key: a fold may be making the same row, and with one named the other one's conflict would be an error
+    ON CONFLICT DO NOTHING;
     INSERT INTO sync.requests (entity_type, source_id, origin, force) VALUES (p_type, p_source, p_origin, p_force);
     RETURN (SELECT s.requested FROM sync.erp_syncs s
             WHERE s.source_system = 'upcoach' AND s.source_type = p_type AND s.source_id = p_source)

@@ -137,6 +137,32 @@ async fn many_who_wait_for_one_record_are_all_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_whose_sync_somebody_else_is_making_right_now_is_asked_for_all_the_same() {
+    let world = World::new().await;
+    let user = world.user().await;
+    let sync = domain::SyncId::of(domain::SourceSystem::Upcoach, domain::EntityType::Customer, user);
+    let mut other = world.pool.begin().await.expect("a transaction");
+    sqlx::query("INSERT INTO sync.erp_syncs (id, source_type, source_id) VALUES ($1, 'customer', $2)")
+        .bind(sync.as_uuid())
+        .bind(user)
+        .execute(&mut *other)
+        .await
+        .expect("it is being made");
+    let path = format!("/api/erp/sync/customer/{user}?wait=0");
+    let (answer, ()) = tokio::join!(world.post(&path), async {
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock' AND $1::uuid IS NOT NULL";
+        testkit::eventually(DEADLINE, "the request waits for it", || async {
+            world.value::<i64>(waiting, user).await == 1
+        })
+        .await;
+        other.commit().await.expect("it is made");
+    });
+    assert_eq!(answer.status, 202, "{answer:?}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unknown_records_and_an_integration_that_is_off_are_told_apart() {
     let api = Api::start().await;
     let id = Uuid::new_v4();
