@@ -51,11 +51,24 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         let bench = Bench::start().await?;
-        for case in CASES {
+        for case in cases()? {
             bench.round(case).await?;
         }
         anyhow::Ok(())
     })
+}
+
+/// All, or those whose places (from 1) the environment's `CASES` names.
+fn cases() -> anyhow::Result<Vec<Case>> {
+    let Ok(places) = std::env::var("CASES") else { return Ok(CASES.to_vec()) };
+    let case = |place: &str| {
+        let place = place.trim().parse::<usize>().ok().and_then(|place| place.checked_sub(1));
+        place.and_then(|place| CASES.get(place).copied())
+    };
+    places
+        .split(',')
+        .map(|place| case(place).with_context(|| format!("CASES: {place} is none of 1 to {}", CASES.len())))
+        .collect()
 }
 
 struct Bench {

@@ -2,6 +2,7 @@
 //!
 //! Answers are judged a window at a time. Latency is held against its own long mean, which follows slowly: a FlashERP that is always slow is not
 //! pressed to nothing, one that becomes slow under our load is. A few refusals among many answers are noise and cost little; many halve the bound.
+//! A fresh client knows nothing yet and rises in large steps until the first setback; from then on, and after an outage, in small ones.
 //! Pure: the moment comes in.
 
 use std::time::{Duration, Instant};
@@ -38,6 +39,8 @@ pub(crate) struct Adapt {
     limit: usize,
     most: usize,
     mean: Option<Duration>,
+    /// Whether it has been too much once: what FlashERP bears is somewhere near.
+    set_back: bool,
     window: Window,
 }
 
@@ -54,7 +57,7 @@ impl Adapt {
     /// From a moderate bound; never above `most` (at least 1).
     pub(crate) fn new(most: usize, now: Instant) -> Self {
         let most = most.max(1);
-        Self { limit: most.min(FIRST.max(most / 4)), most, mean: None, window: Window::new(now) }
+        Self { limit: most.min(FIRST.max(most / 4)), most, mean: None, set_back: false, window: Window::new(now) }
     }
 
     /// The bound.
@@ -65,6 +68,7 @@ impl Adapt {
     /// After an outage it begins low again.
     pub(crate) fn begin_gently(&mut self, now: Instant) {
         self.limit = self.most.min(GENTLE);
+        self.set_back = true;
         self.window = Window::new(now);
     }
 
@@ -106,7 +110,8 @@ impl Adapt {
             self.shrink_to(usual.max(half / 2), half);
         } else if 4 * most_in_flight >= 3 * self.limit {
             // What is not used is not raised: nothing is known of a bound that was not tried.
-            self.limit = self.most.min(self.limit + (self.limit / 8).max(1));
+            let step = if self.set_back { self.limit / 8 } else { self.limit / 2 };
+            self.limit = self.most.min(self.limit + step.max(1));
         }
     }
 
@@ -116,6 +121,7 @@ impl Adapt {
             u128::from(u64::try_from(self.limit).unwrap_or(u64::MAX)) * u128::from(parts) / u128::from(of.max(1));
         let limit = usize::try_from(limit).unwrap_or(self.limit);
         self.limit = limit.min(self.limit.saturating_sub(1)).max(1);
+        self.set_back = true;
     }
 
     /// The mean before this window; it follows better news faster than worse.
@@ -158,6 +164,17 @@ mod tests {
             run(&mut adapt, &mut now, 40, |_| latency, 0);
             assert_eq!(adapt.limit(), 400, "at {latency} ms");
         }
+    }
+
+    #[test]
+    fn before_the_first_setback_it_rises_in_large_steps_and_after_an_outage_in_small_ones() {
+        let mut now = Instant::now();
+        let mut adapt = Adapt::new(400, now);
+        run(&mut adapt, &mut now, 5, |_| 200, 0);
+        assert_eq!(adapt.limit(), 400);
+        adapt.begin_gently(now);
+        run(&mut adapt, &mut now, 5, |_| 200, 0);
+        assert!(adapt.limit() < 2 * GENTLE + 2, "{}", adapt.limit());
     }
 
     #[test]

@@ -185,7 +185,7 @@ settings! {
     SYNC_MAX_RETRIES = integer(0, 100).unit("retries").default("5").read_by(&[SyncWorker]);
     /// How long a claimed sync is a worker's; must be longer than FLASHERP_TIMEOUT_SECS and 5 s.
     SYNC_LEASE_SECS = seconds(7, 3600).default("120").read_by(&[SyncWorker]);
-    /// Calls to FlashERP that one worker has in flight at once, at most; it has twice as many syncs in hand, so that calls don't wait for claims.
+    /// Calls to FlashERP that one worker has in flight at once, at most; it has three times as many syncs in hand, so that calls don't wait for claims.
     SYNC_MAX_IN_FLIGHT = integer(1, 10_000).unit("calls").default("64").read_by(&[SyncWorker]);
     /// Webhook events that are applied in one transaction at most.
     SYNC_APPLY_BATCH = integer(1, 10_000).unit("events").default("200").read_by(&[SyncWorker]);
