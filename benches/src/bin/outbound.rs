@@ -10,18 +10,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use benches::cpu;
-use local_stack::ServiceOptions;
+use benches::stand::{Stand, WITHIN};
 use serde_json::json;
-use sqlx::PgPool;
-use testkit::sandbox::Sandbox;
-use testkit::{PrivateBroker, PrivateDatabase, Scratch, Service, service as program};
+use testkit::Service;
 use uuid::Uuid;
 
-const WITHIN: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_millis(5);
 const LIMIT_FOR: Duration = Duration::from_secs(2);
 const CUSTOMERS: i32 = 100;
-const KEYS: &str = "bench:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
 /// What a round is made of.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +46,7 @@ fn main() -> anyhow::Result<()> {
     service::bootstrap::install_tls_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
-        let bench = Bench::start().await?;
+        let bench = Bench { stand: Stand::start().await? };
         for case in cases()? {
             bench.round(case).await?;
         }
@@ -72,81 +68,25 @@ fn cases() -> anyhow::Result<Vec<Case>> {
 }
 
 struct Bench {
-    database: PrivateDatabase,
-    broker: PrivateBroker,
-    sandbox: Sandbox,
-    pool: PgPool,
-    service: Service,
-    scratch: Scratch,
+    stand: Stand,
 }
 
 impl Bench {
-    async fn start() -> anyhow::Result<Self> {
-        let scratch = Scratch::new()?;
-        let mut database = PrivateDatabase::start().await;
-        count_statements(&mut database).await?;
-        let broker = PrivateBroker::start().await;
-        let mut service = Service::start(program("flasherp-sandbox", scratch.path())).await?;
-        service.until_ready(WITHIN).await?;
-        let pool = database.pool("postgres").await;
-        let bench = Self { sandbox: Sandbox::at(service.url("")), database, broker, pool, service, scratch };
-        bench.configure().await?;
-        Ok(bench)
-    }
-
-    /// Lets config-api make the first configuration, as it does in production.
-    async fn configure(&self) -> anyhow::Result<()> {
-        let options = self
-            .options("config-api", "config-api", "erp_config_api")
-            .envs(testkit::tokens::environment())
-            .env("FLASHERP_ENABLED", "true")
-            .env("FLASHERP_API_KEY", "sandbox-key")
-            .env("FLASHERP_API_SECRET", "sandbox-secret")
-            .env("FLASHERP_BASE_URL", self.service.url("/v1"));
-        let mut config_api = Service::start(options).await?;
-        config_api.until_ready(WITHIN).await?;
-        // Nothing of these tables was there before FlashERP was: no look-up before each create.
-        let adopt = "UPDATE config.erp_configurations SET adopted_at = now()";
-        testkit::eventually(WITHIN, "the first configuration is made", || async {
-            sqlx::query(adopt).execute(&self.pool).await.is_ok_and(|done| done.rows_affected() == 1)
-        })
-        .await;
-        config_api.stop().await?;
-        Ok(())
-    }
-
-    fn options(&self, name: &str, file: &str, role: &str) -> ServiceOptions {
-        let mut options = program(name, self.scratch.path())
-            .env("DATABASE_URL", self.database.url_for(role))
-            .env("NATS_URL", self.broker.url_for(name))
-            .env("ERP_ENCRYPTION_KEYS", KEYS)
-            .env("ERP_ALLOW_PRIVATE_BASE_URL", "true");
-        options.port_file = self.scratch.path().join(format!("{file}.json"));
-        options.log = self.scratch.path().join(format!("{file}.log"));
-        options
-    }
-
     async fn round(&self, case: Case) -> anyhow::Result<()> {
-        self.sandbox.set_latency(case.latency, case.latency).await;
+        self.stand.sandbox.set_latency(case.latency, case.latency).await;
         let limit = self.limit(case).await?;
-        let pause = "SELECT sync.gate_pause('bench', 'the tables are being filled')";
-        sqlx::query(pause).execute(&self.pool).await?;
-        self.fill(case.records).await?;
+        self.stand.pause().await?;
+        self.stand.fill(CUSTOMERS, i32::try_from(case.records)?, &Uuid::new_v4().to_string()).await?;
         let mut workers = Vec::new();
         for n in 0..case.workers {
-            let options = self
-                .options("sync-worker", &format!("worker-{n}"), "erp_sync_worker")
-                .env("SYNC_WORKER_ROLES", "outbound")
-                .env("SYNC_MAX_IN_FLIGHT", case.in_flight.to_string());
-            let mut worker = Service::start(options).await?;
-            worker.until_ready(WITHIN).await?;
-            workers.push(worker);
+            let settings = [("SYNC_MAX_IN_FLIGHT", case.in_flight.to_string())];
+            workers.push(self.stand.worker(&format!("worker-{n}"), &settings).await?);
         }
 
-        sqlx::query("SELECT pg_stat_statements_reset()").execute(&self.pool).await?;
-        let before = self.sandbox.counters().await;
+        sqlx::query("SELECT pg_stat_statements_reset()").execute(&self.stand.pool).await?;
+        let before = self.stand.sandbox.counters().await;
         let used = self.used(&workers);
-        sqlx::query("SELECT sync.gate_resume()").execute(&self.pool).await?;
+        self.stand.resume().await?;
         let held = before.records_of("transactions");
         self.arrived(held + 1).await;
         let begun = Instant::now();
@@ -159,11 +99,11 @@ impl Bench {
         let used = self.used(&workers).since(&used);
         let all_written = "every record's sync is finished";
         testkit::eventually(WITHIN, all_written, || async { self.unfinished().await == Ok(0) }).await;
-        let after = self.sandbox.counters().await;
+        let after = self.stand.sandbox.counters().await;
         let statements: i64 = sqlx::query_scalar(
             "SELECT sum(calls)::bigint FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid WHERE rolname = 'erp_sync_worker'",
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&self.stand.pool)
         .await?;
         ensure!(after.doubled() == 0, "{} references are there twice", after.doubled());
         let calls: u64 = after.calls.values().sum::<u64>() - before.calls.values().sum::<u64>();
@@ -177,36 +117,10 @@ impl Bench {
         Ok(())
     }
 
-    /// 100 customers, and transactions of theirs.
-    async fn fill(&self, records: u32) -> anyhow::Result<()> {
-        let mut transaction = self.pool.begin().await?;
-        sqlx::query("CREATE TEMP TABLE payer ON COMMIT DROP AS SELECT uuidv7() AS id, n FROM generate_series(1, $1) n")
-            .bind(CUSTOMERS)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query(
-            "INSERT INTO upcoach.users (id, email, name) SELECT id, id || '@example.com', 'Payer ' || n FROM payer",
-        )
-        .execute(&mut *transaction)
-        .await?;
-        sqlx::query(
-            "INSERT INTO upcoach.transactions (id, user_id, type, status, amount, currency, payment_method, description)
-             SELECT uuidv7(), p.id, 'payment', 'completed', 1000 + g.n, 'usd', 'card', 'Coaching, month ' || g.n
-             FROM generate_series(1, $1) g (n) JOIN payer p ON p.n = 1 + g.n % $2",
-        )
-        .bind(i32::try_from(records)?)
-        .bind(CUSTOMERS)
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        sqlx::query("ANALYZE").execute(&self.pool).await?;
-        Ok(())
-    }
-
     /// Records a second of callers that do nothing but create them.
     async fn limit(&self, case: Case) -> anyhow::Result<u128> {
         let client = reqwest::Client::builder().no_proxy().timeout(WITHIN).build()?;
-        let url = self.service.url("/v1/customers");
+        let url = self.stand.sandbox_process.url("/v1/customers");
         let until = Instant::now() + LIMIT_FOR;
         let callers = (0..case.in_flight * case.workers).map(|_| {
             let (client, url) = (client.clone(), url.clone());
@@ -242,13 +156,13 @@ impl Bench {
             "SELECT total_exec_time::bigint, calls, rows, left(regexp_replace(query, '\\s+', ' ', 'g'), 110)
              FROM pg_stat_statements ORDER BY total_exec_time DESC LIMIT 6",
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&self.stand.pool)
         .await?)
     }
 
     async fn arrived(&self, count: u64) {
         let begun = Instant::now();
-        while self.sandbox.counters().await.records_of("transactions") < count {
+        while self.stand.sandbox.counters().await.records_of("transactions") < count {
             assert!(begun.elapsed() < WITHIN, "{count} transactions are not in FlashERP after {WITHIN:?}");
             tokio::time::sleep(LOOK).await;
         }
@@ -258,7 +172,7 @@ impl Bench {
         sqlx::query_scalar(
             "SELECT (SELECT count(*) FROM sync.requests) + (SELECT count(*) FROM sync.erp_syncs WHERE sync_status <> 'synced')",
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&self.stand.pool)
         .await
         .map_err(|error| error.to_string())
     }
@@ -268,12 +182,13 @@ impl Bench {
         Used {
             workers: workers.iter().map(of).sum(),
             postgres: self
+                .stand
                 .database
                 .postgres
                 .process()
                 .map(|process| cpu::used_by_family(process.pid))
                 .unwrap_or_default(),
-            sandbox: of(&self.service),
+            sandbox: of(&self.stand.sandbox_process),
         }
     }
 }
@@ -325,16 +240,4 @@ fn resident(service: &Service) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
     line.trim().trim_end_matches(" kB").parse().context("VmRSS is a number")
-}
-
-async fn count_statements(database: &mut PrivateDatabase) -> anyhow::Result<()> {
-    let pool = database.pool("postgres").await;
-    sqlx::query("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'").execute(&pool).await?;
-    pool.close().await;
-    database.postgres.stop().await?;
-    database.postgres.restart().await?;
-    let pool = database.pool("postgres").await;
-    sqlx::query("CREATE EXTENSION pg_stat_statements").execute(&pool).await?;
-    pool.close().await;
-    Ok(())
 }
