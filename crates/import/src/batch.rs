@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use domain::EntityType;
 use uuid::Uuid;
 
+use crate::error::LineError;
 use crate::reader::{Item, Place};
 use crate::record::Record;
-use crate::{BATCH_RECORDS, TYPES};
+use crate::{BATCH_RECORDS, KEPT_ERRORS, TYPES};
 
 /// Bytes of records in one batch, after which it is written although it could hold more records.
 const BATCH_BYTES: usize = 1024 * 1024;
@@ -18,6 +19,8 @@ pub(crate) struct Batch {
     records: Vec<(Place, Record)>,
     keys: BTreeSet<(&'static str, Uuid)>,
     rejected: u64,
+    /// The first of these.
+    errors: Vec<LineError>,
     bytes: usize,
 }
 
@@ -34,8 +37,16 @@ impl Batch {
     }
 
     /// Counts a line that is not written.
-    pub(crate) fn reject(&mut self) {
+    pub(crate) fn reject(&mut self, error: &LineError) {
         self.rejected += 1;
+        if self.errors.len() < KEPT_ERRORS {
+            self.errors.push(error.clipped());
+        }
+    }
+
+    /// The first of the lines that are not written.
+    pub(crate) fn errors(&self) -> &[LineError] {
+        &self.errors
     }
 
     pub(crate) fn rejected(&self) -> u64 {

@@ -4,10 +4,11 @@ use std::error::Error;
 use std::fmt;
 
 use domain::EntityType;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// What is wrong with one field of a line, and what to write instead.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The field as the line calls it; empty when it is about the whole line.
     pub field: String,
@@ -26,7 +27,8 @@ impl Problem {
 }
 
 /// A line that was not imported, with everything that is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct LineError {
     /// Counted from 1; of a CSV record over several lines the first one.
     pub line: u64,
@@ -36,6 +38,25 @@ pub struct LineError {
     pub id: Option<Uuid>,
     /// At least one.
     pub problems: Vec<Problem>,
+}
+
+/// Problems of one line that are kept with the import's row.
+const KEPT_PROBLEMS: usize = 20;
+/// Characters of a text that are kept there: a field's name may be as long as its line.
+const KEPT_TEXT: usize = 200;
+
+impl LineError {
+    /// As it is kept with the import's row, where it has to be small.
+    pub(crate) fn clipped(&self) -> Self {
+        let clip = |text: &str| text.chars().take(KEPT_TEXT).collect();
+        let problems = self.problems.iter().take(KEPT_PROBLEMS);
+        Self {
+            problems: problems
+                .map(|problem| Problem { field: clip(&problem.field), issue: clip(&problem.issue) })
+                .collect(),
+            ..*self
+        }
+    }
 }
 
 impl fmt::Display for LineError {
@@ -66,7 +87,7 @@ pub enum ImportError {
     Source(#[source] Box<dyn Error + Send + Sync>),
     /// What was imported under this key before was another file.
     #[error(
-        "this is not the file that was begun with this key: it differs within its first {records} records; take the same file, or another key"
+        "this is not the file that this key was first used with: it differs from its first {records} records; take the same file, or another key"
     )]
     Differs {
         /// How many records of the first file were taken.

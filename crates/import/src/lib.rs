@@ -23,12 +23,15 @@ mod store;
 
 pub use error::{ImportError, LineError, Problem};
 pub use progress::{Counts, Summary};
-pub use run::{Options, Rejected, run};
+pub use run::{Asked, Options, Rejected, run};
 
 /// Records in one transaction at most.
 pub const BATCH_RECORDS: usize = 1000;
 /// Bytes of one record at most. What is longer is refused, and not held in memory.
 pub const RECORD_BYTES: usize = 64 * 1024;
+
+/// Errors of lines that are kept with the import's row, the first ones.
+pub const KEPT_ERRORS: usize = 100;
 
 /// What a file is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +54,7 @@ impl Format {
 }
 
 /// What can be imported, in the order in which the tables are written.
-pub(crate) const TYPES: [domain::EntityType; 4] = [
+pub const TYPES: [domain::EntityType; 4] = [
     domain::EntityType::Customer,
     domain::EntityType::Subscription,
     domain::EntityType::Invoice,

@@ -6,8 +6,8 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::error::ImportError;
-use crate::{Options, TYPES};
+use crate::error::{ImportError, LineError};
+use crate::{KEPT_ERRORS, Options, TYPES};
 
 /// What came of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,6 +19,9 @@ pub struct Summary {
     pub is_resumed: bool,
     #[serde(flatten)]
     pub counts: Counts,
+    /// Of the lines that were rejected, by this run or an earlier one, the first [`KEPT_ERRORS`].
+    #[serde(skip)]
+    pub errors: Vec<LineError>,
 }
 
 /// Records of the file, by what became of them.
@@ -60,6 +63,18 @@ pub(crate) struct Progress {
     pub(crate) counts: Counts,
     /// Of the records behind it, to know the file again.
     pub(crate) sha256: String,
+    /// Whoever goes on, or asks again how it ended, is told these too.
+    pub(crate) errors: Vec<LineError>,
+}
+
+impl Progress {
+    /// What it is after more of the file; `errors` of that part in the order of its lines.
+    pub(crate) fn further(&self, counts: &Counts, sha256: String, errors: impl Iterator<Item = LineError>) -> Self {
+        let room = KEPT_ERRORS.saturating_sub(self.errors.len());
+        let mut all = self.errors.clone();
+        all.extend(errors.take(room));
+        Self { counts: self.counts.plus(counts), sha256, errors: all }
+    }
 }
 
 /// An import that may be gone on with, or that is done.
@@ -70,8 +85,9 @@ pub(crate) struct Begun {
     pub(crate) progress: Progress,
 }
 
-/// Begins it, or finds what was begun under its key.
+/// Begins it, or finds what was begun under its key, and says so in the audit trail.
 pub(crate) async fn begin(connection: &mut PgConnection, options: &Options) -> Result<Begun, ImportError> {
+    let mut transaction = sqlx::Connection::begin(connection).await?;
     let kinds: Vec<&str> =
         options.entity_type.map_or(TYPES.to_vec(), |kind| vec![kind]).into_iter().map(EntityType::as_str).collect();
     let filter = serde_json::json!({"format": options.format.as_str(), "entityType": options.entity_type});
@@ -81,18 +97,20 @@ pub(crate) async fn begin(connection: &mut PgConnection, options: &Options) -> R
     .bind(options.key.as_deref())
     .bind(kinds)
     .bind(filter)
-    .bind(options.requested_by.as_deref())
-    .fetch_optional(connection)
+    .bind(options.asked.by.as_deref())
+    .fetch_optional(&mut *transaction)
     .await?;
     let (id, status, progress) = found.ok_or(ImportError::KeyTaken)?;
     if status == "cancelled" {
         return Err(ImportError::NoLongerOurs);
     }
-    Ok(Begun {
-        id,
-        is_done: status == "completed",
-        progress: progress.map(|Json(progress)| progress).unwrap_or_default(),
-    })
+    let progress = progress.map(|Json(progress)| progress).unwrap_or_default();
+    let is_done = status == "completed";
+    if !is_done {
+        audit(&mut transaction, id, options, "import.begun", &progress.counts, None).await?;
+    }
+    transaction.commit().await?;
+    Ok(Begun { id, is_done, progress })
 }
 
 /// Notes how far it is, in the transaction that wrote what lies behind. No: nothing of that may stay.
@@ -126,18 +144,35 @@ pub(crate) async fn end(
     let ended: bool =
         sqlx::query_scalar("SELECT sync.import_end($1, $2)").bind(id).bind(error).fetch_one(&mut *transaction).await?;
     if ended {
-        sqlx::query(
-            "INSERT INTO audit.erp_audit_logs (action, entity_type, entity_id, status, error_details, performed_by, metadata)
-             VALUES ('manual_sync', 'import', $1, $2::audit.status, $3, $4, $5)",
-        )
-        .bind(id.to_string())
-        .bind(if error.is_none() { "success" } else { "failed" })
-        .bind(error.map(|message| serde_json::json!({"message": message})))
-        .bind(options.requested_by.as_deref())
-        .bind(serde_json::json!({"operation": "import", "format": options.format.as_str(), "counts": counts}))
-        .execute(&mut *transaction)
-        .await?;
+        audit(&mut transaction, id, options, "import.ended", counts, error).await?;
     }
     transaction.commit().await?;
     Ok(ended)
+}
+
+async fn audit(
+    connection: &mut PgConnection,
+    id: Uuid,
+    options: &Options,
+    operation: &str,
+    counts: &Counts,
+    error: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    let asked = &options.asked;
+    sqlx::query(
+        "INSERT INTO audit.erp_audit_logs (action, entity_type, entity_id, status, error_details, ip_address, user_agent, performed_by,
+            request_id, metadata)
+         VALUES ('manual_sync', 'import', $1, $2::audit.status, $3, $4::inet, $5, $6, $7, $8)",
+    )
+    .bind(id.to_string())
+    .bind(if error.is_none() { "success" } else { "failed" })
+    .bind(error.map(|message| serde_json::json!({"message": message})))
+    .bind(asked.address.map(|address| address.to_string()))
+    .bind(asked.user_agent.as_deref())
+    .bind(asked.by.as_deref())
+    .bind(asked.request_id)
+    .bind(serde_json::json!({"operation": operation, "format": options.format.as_str(), "counts": counts}))
+    .execute(connection)
+    .await?;
+    Ok(())
 }

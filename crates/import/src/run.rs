@@ -1,6 +1,8 @@
 //! The use case: reads, writes batch by batch, tells of every line that could not be taken.
 
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use domain::{BatchId, EntityType};
@@ -26,8 +28,19 @@ pub struct Options {
     pub entity_type: Option<EntityType>,
     /// Makes it one import however often it is begun: a later run with the same key and file goes on behind what was committed.
     pub key: Option<String>,
-    /// Who asks for it, for the audit trail.
-    pub requested_by: Option<String>,
+    /// Who asks for it.
+    pub asked: Asked,
+}
+
+/// Who asks for an import and where from, for the audit trail.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// A person, or a program's name.
+    pub by: Option<String>,
+    pub address: Option<IpAddr>,
+    pub user_agent: Option<String>,
+    /// `X-Request-Id`.
+    pub request_id: Option<Uuid>,
 }
 
 /// A line that was not imported. One that is told of just before a crash is told of again by the run that goes on.
@@ -54,11 +67,13 @@ where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
     let begun = progress::begin(connection, options).await?;
-    let (id, is_resumed) = (begun.id, begun.progress.counts.records > 0);
-    let summary = |counts| Summary { import_id: BatchId(id), is_resumed, counts };
-    if begun.is_done {
-        return Ok(Summary { is_resumed: true, ..summary(begun.progress.counts) });
-    }
+    let (id, is_done, is_resumed) = (begun.id, begun.is_done, begun.progress.counts.records > 0);
+    let summary = |Progress { counts, errors, .. }| Summary {
+        import_id: BatchId(id),
+        is_resumed: is_resumed || is_done,
+        counts,
+        errors,
+    };
     let mut import = Import {
         id,
         reader: Reader::new(options.format, options.entity_type),
@@ -67,17 +82,21 @@ where
         begun,
         on_rejected: &mut on_rejected,
     };
+    if is_done {
+        import.compare(source).await?;
+        return Ok(summary(import.begun.progress));
+    }
     let ended = import.whole(connection, source).await;
-    let counts = import.begun.progress.counts;
+    let progress = import.begun.progress;
     let told = match &ended {
         Ok(()) => None,
         // It is not ours to end.
-        Err(ImportError::NoLongerOurs) => return ended.map(|()| summary(counts)),
-        Err(error) => Some(format!("after {} records: {}", counts.records, chain(error))),
+        Err(ImportError::NoLongerOurs) => return ended.map(|()| summary(progress)),
+        Err(error) => Some(format!("after {} records: {}", progress.counts.records, chain(error))),
     };
-    let still_ours = progress::end(connection, id, options, &counts, told.as_deref()).await;
+    let still_ours = progress::end(connection, id, options, &progress.counts, told.as_deref()).await;
     ended?;
-    if still_ours? { Ok(summary(counts)) } else { Err(ImportError::NoLongerOurs) }
+    if still_ours? { Ok(summary(progress)) } else { Err(ImportError::NoLongerOurs) }
 }
 
 fn chain(error: &dyn Error) -> String {
@@ -124,16 +143,45 @@ impl<F: FnMut(Rejected<'_>)> Import<'_, F> {
         self.write(connection, &mark).await
     }
 
-    /// Takes what has come.
-    async fn take(&mut self, connection: &mut PgConnection) -> Result<(), ImportError> {
+    /// Reads the file of an import that is done: another one must not be taken for imported.
+    async fn compare<E>(&mut self, source: impl Stream<Item = Result<Bytes, E>>) -> Result<(), ImportError>
+    where
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let mut source = std::pin::pin!(source);
+        loop {
+            let chunk = source.try_next().await.map_err(|error| ImportError::Source(error.into()))?;
+            match &chunk {
+                Some(chunk) => self.reader.push(chunk),
+                None => self.reader.end(),
+            }
+            if self.pass_over()? && self.reader.skip()? {
+                return Err(self.differs());
+            }
+            if chunk.is_none() {
+                return if self.behind == 0 { Ok(()) } else { Err(self.differs()) };
+            }
+        }
+    }
+
+    /// Passes over what an earlier run has taken. Yes when all of that has come.
+    fn pass_over(&mut self) -> Result<bool, ImportError> {
         while self.behind > 0 {
             if !self.reader.skip()? {
-                return Ok(());
+                return Ok(false);
             }
             self.behind -= 1;
             if self.behind == 0 && self.reader.mark().digest() != self.begun.progress.sha256 {
                 return Err(self.differs());
             }
+        }
+        Ok(true)
+    }
+
+    /// Takes what has come.
+    async fn take(&mut self, connection: &mut PgConnection) -> Result<(), ImportError> {
+        if !self.pass_over()? {
+            return Ok(());
         }
         loop {
             let before = self.reader.mark();
@@ -154,7 +202,7 @@ impl<F: FnMut(Rejected<'_>)> Import<'_, F> {
             Item::Record(place, record) => self.batch.add(place, record),
             Item::Rejected(place, error) => {
                 (self.on_rejected)(Rejected { error: &error, raw: &place.raw, header: self.reader.header() });
-                self.batch.reject();
+                self.batch.reject(&error);
             }
         }
     }
@@ -187,14 +235,17 @@ impl<F: FnMut(Rejected<'_>)> Import<'_, F> {
     ) -> Result<Progress, ImportError> {
         let mut transaction = connection.begin().await?;
         let written = store::write(&mut transaction, batch).await?;
-        let from = &self.begun.progress.counts;
-        let progress = Progress { counts: from.plus(&written.counts), sha256: mark.digest() };
-        if !progress::note(&mut transaction, self.id, from, &progress).await? {
+        let from = &self.begun.progress;
+        let refused: Vec<_> = store::in_order(written.refused).collect();
+        let errors = batch.errors().iter().cloned().chain(refused.iter().map(|(_, error)| error.clipped()));
+        let errors: BTreeMap<_, _> = errors.map(|error| (error.line, error)).collect();
+        let progress = from.further(&written.counts, mark.digest(), errors.into_values());
+        if !progress::note(&mut transaction, self.id, &from.counts, &progress).await? {
             return Err(ImportError::NoLongerOurs);
         }
         let header = self.reader.header();
-        for (place, error) in store::in_order(written.refused) {
-            (self.on_rejected)(Rejected { error: &error, raw: &place.raw, header });
+        for (place, error) in &refused {
+            (self.on_rejected)(Rejected { error, raw: &place.raw, header });
         }
         service::failpoint!("import.before_commit");
         transaction.commit().await?;

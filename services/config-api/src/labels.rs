@@ -35,6 +35,11 @@ words! {
     batch_status, batch_status_schema: BatchStatus;
 }
 
+/// The schema of what can be imported.
+pub(crate) fn imported_type_schema() -> Object {
+    words(import::TYPES.iter().map(|kind| kind.as_str()))
+}
+
 /// Reads one of the words of a column.
 pub(crate) fn one_of(fields: &mut Fields, name: &str, words: &'static [&'static str]) -> Option<&'static str> {
     let values: Vec<_> = words.iter().map(|word| (*word, *word)).collect();

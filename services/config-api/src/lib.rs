@@ -33,6 +33,7 @@ pub mod status;
 pub mod store;
 pub mod timeline;
 pub mod timestamp;
+mod upload;
 mod wait;
 pub mod webhooks;
 

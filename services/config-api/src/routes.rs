@@ -16,6 +16,7 @@
 //! | `POST /api/erp/retry/{id}`, `/skip/{id}`, `/syncs/retry`, `/syncs/skip` | [`syncs`] |
 //! | `GET /api/erp/syncs/{id}`, `/preview/{entityType}/{id}` | [`preview`] |
 //! | `GET /api/erp/batches`, `/{id}`, `DELETE /{id}` | [`batches`] |
+//! | `POST /api/erp/import` | [`import`] |
 //! | `GET /api/erp/metrics`, `/exposure`, `/error-groups`; `POST /error-groups/{fingerprint}/{retry,skip,acknowledge}` | [`overview`] |
 //! | `GET /api/erp/timeline` | [`timeline`] |
 //! | `GET /api/erp/webhooks`, `/{id}`; `POST /{id}/replay`, `/webhooks/replay` | [`webhooks`] |
@@ -27,8 +28,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::State;
 use crate::handlers::unmatched::{self, KnownPaths};
 use crate::handlers::{
-    batches, configuration, connection_test, docs, events, history, jobs, manual_sync, overview, pause, preview,
-    status, syncs, timeline, webhooks,
+    batches, configuration, connection_test, docs, events, history, import, jobs, manual_sync, overview, pause,
+    preview, status, syncs, timeline, webhooks,
 };
 
 /// The routes that the API's description is made from. A handler's path and method stand above it.
@@ -65,6 +66,7 @@ fn records(config: &mut ServiceConfig) {
         .service(syncs::skip_all)
         .service(preview::sync)
         .service(preview::preview)
+        .service(import::run)
         .service(batches::list)
         .service(batches::one)
         .service(batches::cancel)

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use domain::EntityType;
 use futures::{Stream, stream};
-use import::{Format, ImportError, Options, Rejected, Summary};
+use import::{Asked, Format, ImportError, Options, Rejected, Summary};
 use sqlx::PgPool;
 use testkit::TestDatabase;
 use uuid::Uuid;
@@ -72,7 +72,12 @@ impl Bench {
 }
 
 pub(crate) fn ndjson() -> Options {
-    Options { format: Format::Ndjson, entity_type: None, key: None, requested_by: Some("ada".to_owned()) }
+    Options {
+        format: Format::Ndjson,
+        entity_type: None,
+        key: None,
+        asked: Asked { by: Some("ada".to_owned()), ..Asked::default() },
+    }
 }
 
 pub(crate) fn csv_of(kind: EntityType) -> Options {

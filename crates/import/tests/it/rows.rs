@@ -121,7 +121,7 @@ async fn the_import_is_in_the_audit_trail() {
         ]
     );
     let row: String = bench
-        .one("SELECT concat_ws(' ', action, status, performed_by, metadata ->> 'operation', metadata -> 'counts' ->> 'rejected') FROM audit.erp_audit_logs")
+        .one("SELECT string_agg(concat_ws(' ', action, status, performed_by, metadata ->> 'operation', metadata -> 'counts' ->> 'rejected'), ', ' ORDER BY id) FROM audit.erp_audit_logs")
         .await;
-    assert_eq!(row, "manual_sync success ada import 1");
+    assert_eq!(row, "manual_sync success ada import.begun 0, manual_sync success ada import.ended 1");
 }

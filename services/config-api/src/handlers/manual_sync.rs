@@ -143,7 +143,7 @@ pub(crate) async fn full(
 }
 
 /// The caller's `Idempotency-Key`, if there is one.
-fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
+pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
     let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().ok().filter(|text| (1..=255).contains(&text.len()));
     match text {

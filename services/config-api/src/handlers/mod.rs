@@ -7,6 +7,7 @@ pub(crate) mod connection_test;
 pub(crate) mod docs;
 pub(crate) mod events;
 pub(crate) mod history;
+pub(crate) mod import;
 pub(crate) mod jobs;
 pub(crate) mod manual_sync;
 pub(crate) mod overview;

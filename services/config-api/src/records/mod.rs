@@ -7,6 +7,7 @@ pub(crate) mod change;
 pub(crate) mod enabled;
 pub mod full_sync;
 pub mod history;
+pub(crate) mod import;
 pub(crate) mod manual;
 mod result;
 pub(crate) mod row;

@@ -9,6 +9,7 @@ mod configuration;
 mod connection_test;
 mod deaths;
 mod events;
+mod import;
 mod kit;
 mod lists;
 mod manual_sync;

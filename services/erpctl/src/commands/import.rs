@@ -11,7 +11,7 @@ use bytes::Bytes;
 use domain::EntityType;
 use domain::upcoach::UpcoachMode;
 use futures::Stream;
-use import::{Format, ImportError, Options, Rejected};
+use import::{Asked, Format, ImportError, Options, Rejected};
 use service::Binary;
 use service::settings::{self, Env};
 use tokio::io::AsyncReadExt as _;
@@ -115,8 +115,8 @@ fn options(args: &ImportArgs) -> Result<Options, Failure> {
     };
     // clap lets through what are labels of the type.
     let entity_type = args.entity_type.as_deref().and_then(|kind| kind.parse::<EntityType>().ok());
-    let requested_by = args.by.clone().or_else(|| std::env::var("USER").ok());
-    Ok(Options { format, entity_type, key: args.key.clone(), requested_by })
+    let by = args.by.clone().or_else(|| std::env::var("USER").ok());
+    Ok(Options { format, entity_type, key: args.key.clone(), asked: Asked { by, ..Asked::default() } })
 }
 
 /// The file in chunks; tells how far it is.

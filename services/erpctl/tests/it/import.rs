@@ -214,7 +214,7 @@ async fn one_killed_in_the_middle_leaves_whole_batches_and_goes_on_behind_them()
     let url = database.url_for("erp_config_api");
     let run = erpctl(&["import", file.to_str().expect("UTF-8"), "--key", "k"], &[("DATABASE_URL", &url)]);
     assert_eq!(run.code, 2);
-    assert!(run.err.contains("it differs within its first 2000 records"), "{}", run.err);
+    assert!(run.err.contains("it differs from its first 2000 records"), "{}", run.err);
 
     let mut again = Fed::start(&database, &["--key", "k"]);
     again.feed(&users(0..3200));
@@ -228,8 +228,11 @@ async fn one_killed_in_the_middle_leaves_whole_batches_and_goes_on_behind_them()
 
     // done is done
     let mut done = Fed::start(&database, &["--key", "k"]);
-    done.feed(&users(0..1));
+    done.feed(&users(0..3200));
     assert_eq!(done.end(), summary);
+    std::fs::write(&file, users(0..3201)).expect("written");
+    let run = erpctl(&["import", file.to_str().expect("UTF-8"), "--key", "k"], &[("DATABASE_URL", &url)]);
+    assert!((run.code, run.err.contains("it differs")) == (2, true), "not taken for imported: {}", run.err);
     // and without the key everything is found unchanged
     let mut unkeyed = Fed::start(&database, &[]);
     unkeyed.feed(&users(0..3200));
