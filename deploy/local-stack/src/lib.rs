@@ -22,6 +22,7 @@ pub mod process;
 pub mod scratch;
 pub mod secrets;
 pub mod service;
+pub mod sign_in;
 pub mod spawn;
 pub mod stack;
 pub mod state;

@@ -82,7 +82,7 @@ impl Stack {
 
     /// A line of what `env` prints.
     pub fn env(&self, name: &str) -> Option<&str> {
-        self.state.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.state.env(name)
     }
 
     /// Starts servers that have ended unasked again, for ever; `tell` gets a line for each. One that can't be started is

@@ -55,6 +55,11 @@ pub struct State {
 }
 
 impl State {
+    /// A line of what `env` prints.
+    pub fn env(&self, name: &str) -> Option<&str> {
+        self.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
     /// What was last written, if its owner still runs.
     pub fn read(layout: &Layout) -> Option<Self> {
         let text = std::fs::read(layout.state_file()).ok()?;

@@ -19,6 +19,10 @@ const SANDBOX: &str = "flasherp-sandbox";
 
 const GATEWAY: &str = "gateway";
 
+/// Who issues this stack's tokens, and for whom, unless the caller says otherwise.
+const ISSUER: &str = "local";
+const AUDIENCE: &str = "erp";
+
 const ROWS: [Row; 6] = [
     Row { name: SANDBOX, role: None, http: Some(Seat::Sandbox), management: Seat::SandboxManagement },
     // It writes the configuration that the others read.
@@ -85,8 +89,8 @@ fn defaults(settings: &StackSettings) -> Vec<(String, String)> {
     let mut env: Vec<(&str, String)> =
         settings.secrets.for_services().map(|(name, value)| (name, value.to_owned())).collect();
     env.extend([
-        ("AUTH_JWT_ISSUER", "local".to_owned()),
-        ("AUTH_JWT_AUDIENCE", "erp".to_owned()),
+        ("AUTH_JWT_ISSUER", ISSUER.to_owned()),
+        ("AUTH_JWT_AUDIENCE", AUDIENCE.to_owned()),
         ("FLASHERP_TARGET_URL", format!("{}/api/webhooks/flasherp", gateway_url(settings))),
         ("STRIPE_TARGET_URL", format!("{}/api/webhooks/stripe", gateway_url(settings))),
         // All senders are this machine.
@@ -131,6 +135,10 @@ pub(super) fn env(settings: &StackSettings) -> Vec<(String, String)> {
         ("SCHEDULER_MANAGEMENT_URL", http(Seat::SchedulerManagement)),
     ]);
     env.extend(settings.secrets.for_services().map(|(name, _)| (name, settings.secret(name).to_owned())));
+    env.extend(
+        [("AUTH_JWT_ISSUER", ISSUER), ("AUTH_JWT_AUDIENCE", AUDIENCE)]
+            .map(|(name, default)| (name, settings.handed_down(name).unwrap_or(default).to_owned())),
+    );
     env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 

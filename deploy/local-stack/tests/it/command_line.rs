@@ -1,5 +1,6 @@
 //! `up`, `down`, `status`, `env` and `logs`, as a user types them.
 
+use std::collections::HashMap;
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ async fn up_makes_everything_ready_and_down_leaves_no_process() {
         assert!(env.contains_key(name), "{name} is missing");
     }
     assert!(stack.must(&["logs", "ingress", "-n", "5"]).contains('{'), "services log JSON");
+    ways_in_lead_in(&env).await;
     assert!(stack.must(&["up"]).contains("runs already"));
 
     let processes = stack.processes();
@@ -33,6 +35,28 @@ async fn up_makes_everything_ready_and_down_leaves_no_process() {
     assert!(processes.iter().all(|process| !process.is_alive()), "down waits until all are gone");
     assert!(!stack.run(&["env"]).status.success());
     assert!(stack.must(&["down"]).contains("No stack runs"), "once more does no harm");
+}
+
+/// The tokens let in whom they name, and the link makes a session.
+async fn ways_in_lead_in(env: &HashMap<String, String>) {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let client = local_stack::http::client().expect("a client");
+    let url = |path: &str| format!("{}{path}", env["GATEWAY_URL"]);
+    let status = async |request: reqwest::RequestBuilder| request.send().await.expect("an answer").status().as_u16();
+    let erp_status = || client.get(url("/api/erp/status"));
+    assert_eq!(status(erp_status()).await, 401);
+    assert_eq!(status(erp_status().bearer_auth(&env["ADMIN_TOKEN"])).await, 200);
+    assert_eq!(status(erp_status().bearer_auth(&env["VIEWER_TOKEN"])).await, 200);
+    let pause = || client.post(url("/api/erp/resume"));
+    assert_eq!(status(pause().bearer_auth(&env["VIEWER_TOKEN"])).await, 403);
+    assert_eq!(status(pause().bearer_auth(&env["ADMIN_TOKEN"])).await, 200);
+
+    let (page, token) = env["SIGN_IN_URL"].split_once("#token=").expect("the token where no server sees it");
+    assert_eq!((page, status(client.get(page)).await), (url("/sign-in").as_str(), 200));
+    let session = client.post(url("/api/auth/session")).bearer_auth(token).send().await.expect("an answer");
+    let cookie =
+        session.headers()["set-cookie"].to_str().expect("text").split(';').next().expect("a cookie").to_owned();
+    assert_eq!(status(erp_status().header("cookie", cookie)).await, 200);
 }
 
 #[tokio::test]

@@ -12,7 +12,9 @@ mod summary;
 use std::process::ExitCode;
 
 use anyhow::bail;
+use local_stack::sign_in::ways_in;
 use local_stack::stack::{Stack, StackSettings};
+use time::OffsetDateTime;
 
 use crate::say::say;
 use crate::signals::{asked_to_end, end_with_parent};
@@ -61,6 +63,10 @@ async fn show(stack: &mut Stack, once: bool) -> anyhow::Result<ExitCode> {
         return Ok(if right { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     say("");
+    let ways_in = ways_in(|name| stack.env(name), OffsetDateTime::now_utc());
+    if let Some((_, link)) = ways_in.iter().find(|(name, _)| *name == "SIGN_IN_URL") {
+        say(&format!("Sign in as an admin (the link holds for an hour, `./justw env` makes a new one):\n{link}"));
+    }
     say(
         "Everything runs on until Ctrl-C. In another terminal, `./justw status`, `./justw logs -f` and `./justw env` tell more.",
     );

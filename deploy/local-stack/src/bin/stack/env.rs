@@ -1,9 +1,11 @@
-//! `env`: how to reach what runs, as KEY=value lines that a shell can evaluate.
+//! `env`: how to reach what runs, as KEY=value lines that a shell can evaluate; each time with new tokens.
 
 use std::process::ExitCode;
 
+use local_stack::sign_in::ways_in;
 use local_stack::stack::data_dir;
 use local_stack::state::State;
+use time::OffsetDateTime;
 
 use crate::say::{complain, say};
 
@@ -15,6 +17,9 @@ pub(crate) fn env() -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     };
     for (name, value) in &state.env {
+        say(&format!("{name}={value}"));
+    }
+    for (name, value) in ways_in(|name| state.env(name), OffsetDateTime::now_utc()) {
         say(&format!("{name}={value}"));
     }
     say(&format!("STACK_PID={}", state.owner.pid));
