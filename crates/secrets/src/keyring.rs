@@ -153,6 +153,12 @@ fn is_id(id: &str) -> bool {
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
+/// The id of the key that a ciphertext is encrypted with, by its own word; none if it is no ciphertext of ours.
+#[must_use]
+pub fn sealed_with(bytes: &[u8]) -> Option<String> {
+    Sealed::parse(bytes).ok().map(|sealed| String::from_utf8_lossy(sealed.key_id).into_owned())
+}
+
 /// A fresh entry for `ERP_ENCRYPTION_KEYS`: `id:base64`.
 ///
 /// # Errors

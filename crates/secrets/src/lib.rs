@@ -12,6 +12,6 @@ mod place;
 pub mod redact;
 mod sealed;
 
-pub use keyring::{DecryptError, Keyring, KeyringError, generate_key};
+pub use keyring::{DecryptError, Keyring, KeyringError, generate_key, sealed_with};
 pub use mask::{HIDDEN, mask};
 pub use place::Place;

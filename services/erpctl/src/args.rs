@@ -77,6 +77,13 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keys {
+    /// Encrypts the secrets in the database anew with the first key of ERP_ENCRYPTION_KEYS. Run it when every service has that key first;
+    /// then the older keys can be dropped. Needs DATABASE_URL, as erp_owner, and ERP_ENCRYPTION_KEYS. Safe to run again.
+    Rotate {
+        /// Who asks, for the audit log.
+        #[arg(long, default_value = "erpctl")]
+        by: String,
+    },
     /// Prints a new entry for ERP_ENCRYPTION_KEYS. Put it first to encrypt with it; keep the older ones behind it.
     Generate {
         /// The key's id; today's date when it isn't given.

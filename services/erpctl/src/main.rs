@@ -42,6 +42,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Import(args) => asynchronously(commands::import::run(args)),
         Command::Settings => commands::settings::run(),
         Command::Keys(Keys::Generate { id }) => commands::keys::generate(id),
+        Command::Keys(Keys::Rotate { by }) => asynchronously(commands::keys::rotate(&by)),
     }
 }
 

@@ -52,11 +52,23 @@ async fn schema(pool: &PgPool) -> Result<i64, Failure> {
         .map_err(|error| Failure::failed("the database's schema can't be read; has `erpctl migrate` run?", error))
 }
 
+/// The keys of the secrets in the database.
+pub(crate) fn keyring() -> Result<Keyring, Failure> {
+    read(keys)
+}
+
+/// Notes what is wrong with them.
+fn keys(env: &mut Env) -> Keyring {
+    Keyring::parse(env.secret(&settings::ERP_ENCRYPTION_KEYS).expose_secret()).unwrap_or_else(|error| {
+        env.mistake(&settings::ERP_ENCRYPTION_KEYS, error.to_string());
+        Keyring::random()
+    })
+}
+
 /// FlashERP, called like by any service: through the shared gate and its cap.
 pub(crate) async fn flasherp(pool: &PgPool) -> Result<(StoredConfiguration, Client), Failure> {
     let (keyring, timeout, allow_private, gate) = read(|env| {
-        let keyring = Keyring::parse(env.secret(&settings::ERP_ENCRYPTION_KEYS).expose_secret())
-            .map_err(|error| env.mistake(&settings::ERP_ENCRYPTION_KEYS, error.to_string()));
+        let keyring = keys(env);
         let gate = GateSettings {
             breaker: BreakerSettings {
                 failures: env.u32(&settings::CIRCUIT_FAILURES),
@@ -65,7 +77,7 @@ pub(crate) async fn flasherp(pool: &PgPool) -> Result<(StoredConfiguration, Clie
             max_per_second: env.u32(&settings::FLASHERP_MAX_RPS),
         };
         let timeout = env.duration(&settings::FLASHERP_TIMEOUT_SECS);
-        (keyring.unwrap_or_else(|()| Keyring::random()), timeout, env.flag(&settings::ERP_ALLOW_PRIVATE_BASE_URL), gate)
+        (keyring, timeout, env.flag(&settings::ERP_ALLOW_PRIVATE_BASE_URL), gate)
     })?;
     let stored = StoredConfiguration::load(pool)
         .await
