@@ -11,6 +11,7 @@ use testkit::{PrivateBroker, PrivateDatabase, Scratch, Service, service as progr
 
 /// How long anything may take that a bench waits for.
 pub const WITHIN: Duration = Duration::from_secs(300);
+const STRIPE_SECRET: &str = "whsec_benches_only_0123456789";
 const KEYS: &str = "bench:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
 /// The parts, running.
@@ -37,7 +38,8 @@ impl Stand {
         let mut database = PrivateDatabase::start().await;
         count_statements(&mut database).await?;
         let broker = PrivateBroker::start().await;
-        let mut sandbox_process = Service::start(program("flasherp-sandbox", scratch.path())).await?;
+        let options = program("flasherp-sandbox", scratch.path()).env("STRIPE_WEBHOOK_SECRET", STRIPE_SECRET);
+        let mut sandbox_process = Service::start(options).await?;
         sandbox_process.until_ready(WITHIN).await?;
         let pool = database.pool("postgres").await;
         let sandbox = Sandbox::at(sandbox_process.url(""));
@@ -52,7 +54,7 @@ impl Stand {
         self.scratch.path()
     }
 
-    /// Starts a worker of the outbound role; `name` tells it from others.
+    /// Starts a worker, of the outbound role unless the settings say otherwise; `name` tells it from others.
     ///
     /// # Errors
     /// It does not become ready.
@@ -64,6 +66,20 @@ impl Stand {
         let mut worker = Service::start(options).await?;
         worker.until_ready(WITHIN).await?;
         Ok(worker)
+    }
+
+    /// Starts an ingress that takes what the sandbox's Stripe sends, as fast as it comes.
+    ///
+    /// # Errors
+    /// It does not become ready.
+    pub async fn ingress(&self) -> anyhow::Result<Service> {
+        let options = self
+            .options("ingress", "ingress", "erp_ingress")
+            .env("STRIPE_WEBHOOK_SECRET", STRIPE_SECRET)
+            .env("WEBHOOK_RATE_LIMIT_STRIPE", "0");
+        let mut ingress = Service::start(options).await?;
+        ingress.until_ready(WITHIN).await?;
+        Ok(ingress)
     }
 
     /// Lets config-api make the first configuration, as it does in production.

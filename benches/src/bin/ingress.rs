@@ -1,4 +1,5 @@
-//! Durable answers a second of ingress at 64 connections, against the same handler without storage, in turns on the same machine.
+//! Durable answers a second of ingress at 64 connections, against the same handler without storage, in turns on the same machine; and the same
+//! beside a million stored events, as against an empty table.
 //!
 //! PostgreSQL is this program's own, on a disk under the folder for temporary files (`TMPDIR`), with fsync on; it ends with the program.
 
@@ -12,6 +13,7 @@ use ingress::{Config, Ingress};
 use service::health::Health;
 use service::settings::{Common, Env, read};
 use service::{Binary, Context};
+use sqlx::PgPool;
 use testkit::PrivateDatabase;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -28,37 +30,44 @@ fn main() -> anyhow::Result<()> {
     service::bootstrap::install_tls_provider();
     let rounds = number("ROUNDS", 7)?;
     let connections = number("CONNECTIONS", 64)?;
+    let stored = number("STORED", 1_000_000)?;
     let requests = number("REQUESTS", 40_000)? / connections;
     let server = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let shutdown = CancellationToken::new();
-    let (database, durable, limit) = server.block_on(async {
-        let database = PrivateDatabase::start().await;
-        recycle_wal(&database).await?;
-        let url = database.url_for("erp_ingress");
-        let durable = start(&shutdown, &url, true).await?;
-        let limit = start(&shutdown, &url, false).await?;
-        anyhow::Ok((database, durable, limit))
+    let (fresh, full, durable, beside, limit) = server.block_on(async {
+        let (fresh, full) = (database(0).await?, database(stored).await?);
+        let durable = start(&shutdown, &fresh.url_for("erp_ingress"), true).await?;
+        let beside = start(&shutdown, &full.url_for("erp_ingress"), true).await?;
+        let limit = start(&shutdown, &fresh.url_for("erp_ingress"), false).await?;
+        anyhow::Ok((fresh, full, durable, beside, limit))
     })?;
 
     let client = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
-    let postmaster = database.postgres.process().map(|process| process.pid);
-    let run = |name, address| {
+    let run = |name, address, database: &PrivateDatabase| {
         let requests = signed(connections, requests);
+        let postmaster = database.postgres.process().map(|process| process.pid);
         let before = Used::now(postmaster);
         let round = client.block_on(local.run_until(load::run(address, requests)))?;
         show(name, &round, Used::now(postmaster), before);
         anyhow::Ok(round)
     };
-    let mut ratios = Vec::new();
+    let (mut ratios, mut beside_stored) = (Vec::new(), Vec::new());
     for round in 0..=rounds {
-        let (with, without) = (run("durable", durable)?, run("limit", limit)?);
+        let (with, full) = (run("durable", durable, &fresh)?, run("beside", beside, &full)?);
+        let without = run("limit", limit, &fresh)?;
         if round > 0 {
             ratios.push(ratio(&with, &without));
+            beside_stored.push(ratio(&full, &with));
         }
     }
-    ratios.sort_by(f64::total_cmp);
-    eprintln!("ratio: median {:.3}, all {ratios:.3?}", ratios[ratios.len() / 2]);
+    for (of, ratios) in [
+        ("durable to limit".to_owned(), &mut ratios),
+        (format!("beside {stored} stored events to an empty table"), &mut beside_stored),
+    ] {
+        ratios.sort_by(f64::total_cmp);
+        eprintln!("ratio of {of}: median {:.3}, all {ratios:.3?}", ratios[ratios.len() / 2]);
+    }
     let page = service::metrics::render()?;
     for line in page.lines().filter(|line| line.starts_with("erp_commit_") && !line.contains("bucket")) {
         eprintln!("{line}");
@@ -69,18 +78,38 @@ fn main() -> anyhow::Result<()> {
 
 /// Makes the cluster one that has run for a while: its next gigabyte of WAL goes into recycled segments. In a new one each segment is written
 /// twice, once as zeros.
-async fn recycle_wal(database: &PrivateDatabase) -> anyhow::Result<()> {
-    let pool = database.pool("postgres").await;
+async fn recycle_wal(pool: &PgPool) -> anyhow::Result<()> {
     for statement in ["ALTER SYSTEM SET min_wal_size = '1GB'", "SELECT pg_reload_conf()"] {
-        sqlx::query(statement).execute(&pool).await?;
+        sqlx::query(statement).execute(pool).await?;
     }
     for _ in 0..WAL_SEGMENTS {
         for statement in ["SELECT pg_logical_emit_message(true, 'bench', '')", "SELECT pg_switch_wal()"] {
-            sqlx::query(statement).execute(&pool).await?;
+            sqlx::query(statement).execute(pool).await?;
         }
     }
-    sqlx::query("CHECKPOINT").execute(&pool).await?;
+    sqlx::query("CHECKPOINT").execute(pool).await?;
     Ok(())
+}
+
+/// A cluster of its own with so many events in the table, of the past and settled, with ids as Stripe gives them and bodies as long as the others.
+async fn database(stored: usize) -> anyhow::Result<PrivateDatabase> {
+    let database = PrivateDatabase::start().await;
+    let pool = database.pool("postgres").await;
+    sqlx::query(
+        "INSERT INTO ingress.webhook_events
+            (id, source, event_id, event_type, status, body, occurred_at, received_at, applied_at, due_at, attempts)
+         SELECT uuidv7(past), 'stripe', 'evt_' || lpad(to_hex(extract(epoch FROM now() + past)::bigint), 10, '0') || md5(n::text),
+            (ARRAY['payment_intent.succeeded', 'charge.succeeded', 'invoice.paid', 'customer.updated'])[1 + n % 4],
+            'applied', $2, now() + past, now() + past, now() + past, NULL, 1
+         FROM generate_series(1, $1) n, LATERAL (SELECT n * interval '2.5 seconds' - interval '30 days' AS past) AS age",
+    )
+    .bind(i64::try_from(stored)?)
+    .bind(EVENT.as_bytes())
+    .execute(&pool)
+    .await?;
+    sqlx::query("VACUUM ANALYZE ingress.webhook_events").execute(&pool).await?;
+    recycle_wal(&pool).await?;
+    Ok(database)
 }
 
 /// Starts an ingress in this process and tells where it listens.

@@ -2,16 +2,21 @@
 //!
 //! pgbench updates transactions at a fixed rate well below what the machine could do, so that its latency shows who waits for whom. Four states take
 //! turns: the triggers off; on, with outbound paused; a worker under a cap of requests a second; a worker without one, which takes what the
-//! machine has. A wait for one of our locks would show in all of the last three, a lack of processor only in the last.
+//! machine has. What the worker costs beyond the trigger's own insert is processor and disk, which a machine of two cores shares out; that none of it
+//! is a lock is looked at: PostgreSQL is asked all the time what pgbench's statements wait for.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use benches::stand::Stand;
 use testkit::Service;
+use tokio_util::sync::CancellationToken;
 
 const ROUNDS: usize = 5;
+/// How often PostgreSQL is asked what is waited for.
+const LOOK: Duration = Duration::from_millis(10);
 /// Updates a second.
 const RATE: u32 = 400;
 const SECONDS: u32 = 5;
@@ -70,6 +75,14 @@ struct Bench {
 struct Latencies {
     median: u64,
     p99: u64,
+    /// Statements that were seen under way, and those of them that waited for a lock.
+    seen: Seen,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    active: i64,
+    locked: i64,
 }
 
 impl Bench {
@@ -84,7 +97,16 @@ impl Bench {
             sqlx::query(sqlx::AssertSqlSafe(alter)).execute(&self.stand.pool).await?;
         }
         let mut worker = self.worker(state).await?;
-        let latencies = self.update(state).await?;
+        let over = CancellationToken::new();
+        let (latencies, seen) = tokio::join!(
+            async {
+                let latencies = self.update(state).await;
+                over.cancel();
+                latencies
+            },
+            self.look(&over)
+        );
+        let latencies = Latencies { seen: seen?, ..latencies? };
         if let Some(worker) = &mut worker {
             let synced: i64 = sqlx::query_scalar("SELECT count(*) FROM sync.erp_syncs WHERE sync_status = 'synced'")
                 .fetch_one(&self.stand.pool)
@@ -108,6 +130,22 @@ impl Bench {
         let worker = self.stand.worker("worker", &[("FLASHERP_MAX_RPS", cap.to_string())]).await?;
         self.stand.resume().await?;
         Ok(Some(worker))
+    }
+
+    /// What pgbench's statements wait for, until it is over.
+    async fn look(&self, over: &CancellationToken) -> anyhow::Result<Seen> {
+        let mut seen = Seen::default();
+        let mut ticks = tokio::time::interval(LOOK);
+        while over.run_until_cancelled(ticks.tick()).await.is_some() {
+            let (active, locked): (i64, i64) = sqlx::query_as(
+                "SELECT count(*), count(*) FILTER (WHERE wait_event_type = 'Lock') FROM pg_stat_activity
+                 WHERE application_name = 'pgbench' AND state = 'active'",
+            )
+            .fetch_one(&self.stand.pool)
+            .await?;
+            seen = Seen { active: seen.active + active, locked: seen.locked + locked };
+        }
+        Ok(seen)
     }
 
     /// pgbench's own times of each update.
@@ -158,7 +196,7 @@ async fn read(logs: &Path) -> anyhow::Result<Latencies> {
     took.sort_unstable();
     let at = |per_thousand: usize| took.get(took.len() * per_thousand / 1000).copied();
     let (median, p99) = at(500).zip(at(990)).context("pgbench has logged nothing")?;
-    Ok(Latencies { median, p99 })
+    Ok(Latencies { median, p99, seen: Seen::default() })
 }
 
 #[expect(clippy::float_arithmetic, reason = "ratios for people to read")]
@@ -171,8 +209,10 @@ fn tell(took: &[Vec<Latencies>; 4]) {
     let alone = (median(&took[0], |took| took.median), median(&took[0], |took| took.p99));
     for (state, took) in STATES.iter().zip(took) {
         let (half, most) = (median(took, |took| took.median), median(took, |took| took.p99));
+        let (active, locked) =
+            took.iter().fold((0, 0), |(active, locked), took| (active + took.seen.active, locked + took.seen.locked));
         eprintln!(
-            "{state:?}: median {half:.0} us (ratio {:.2}), p99 {most:.0} us (ratio {:.2}), at {RATE} updates/s",
+            "{state:?}: median {half:.0} us (ratio {:.2}), p99 {most:.0} us (ratio {:.2}), at {RATE} updates/s; waiting for a lock: {locked} of {active} seen",
             half / alone.0,
             most / alone.1
         );
