@@ -1,5 +1,6 @@
 //! The whole system as processes, on servers of its own, broken on purpose.
 
+mod canaries;
 mod deaths;
 mod failpoints;
 mod faults;

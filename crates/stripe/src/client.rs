@@ -164,13 +164,13 @@ impl Client {
             401 | 403 => Err(StripeError::KeyRefused { status }),
             429 => Err(StripeError::TooManyCalls { retry_after }),
             409 | 500.. => Err(StripeError::Unwell { status, retry_after }),
-            status => Err(StripeError::Refused { status, message: message(&body) }),
+            status => Err(StripeError::Refused { status, message: message(&body, &self.options.api_key) }),
         }
     }
 }
 
-/// What Stripe says is wrong.
-fn message(body: &[u8]) -> String {
+/// What Stripe says is wrong. Its words can repeat the key.
+fn message(body: &[u8], key: &SecretString) -> String {
     #[derive(Deserialize)]
     struct Wire {
         error: Told,
@@ -181,7 +181,7 @@ fn message(body: &[u8]) -> String {
     }
     const CHARS: usize = 200;
     match serde_json::from_slice::<Wire>(body) {
-        Ok(wire) => wire.error.message.chars().take(CHARS).collect(),
+        Ok(wire) => wire.error.message.replace(key.expose_secret(), "[hidden]").chars().take(CHARS).collect(),
         Err(_) => "it does not say why".to_owned(),
     }
 }

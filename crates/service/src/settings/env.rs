@@ -266,7 +266,8 @@ impl Env {
         self.opt_parsed(setting, |text| {
             parse(text).ok_or_else(|| {
                 let expected = setting.expected();
-                if setting.secret {
+                // A URL that can't be read may hold a password all the same.
+                if setting.secret || text.contains('@') {
                     format!("its value (not shown here) can't be used; write {expected}")
                 } else {
                     format!("`{text}` can't be used; write {expected}")

@@ -169,6 +169,16 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// A URL without what does not belong into a base URL and may be a secret. It need not be one that can be saved.
+fn address_of(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    // A URL that can have neither has neither.
+    let _has_none = url.set_password(None).and_then(|()| url.set_username(""));
+    url.into()
+}
+
 async fn audit(
     state: &State,
     actor: &Actor,
@@ -184,7 +194,7 @@ async fn audit(
         entity_id: row.map(|row| row.id().to_string()),
         succeeded: test.success,
         request: json!({
-            "baseURL": candidate.base_url.as_ref().map(Url::as_str),
+            "baseURL": candidate.base_url.as_ref().map(address_of),
             "apiKey": candidate.api_key.as_ref().map(|_| true),
             "apiSecret": candidate.api_secret.as_ref().map(|_| true),
         }),

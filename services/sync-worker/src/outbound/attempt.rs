@@ -7,6 +7,7 @@ use domain::state::{Failure, Verdict};
 use domain::{ErrorCode, FlashErpId, Outcome, RequestId, SyncId};
 use events::SyncResult;
 use flasherp::{CallError, FieldIssue};
+use secrets::redact::redact_text;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -45,7 +46,10 @@ impl AttemptError {
 
     /// The fields complained of, as JSON.
     pub(super) fn details_json(&self) -> Option<Value> {
-        let issues = self.details.iter().map(|issue| json!({"field": issue.field, "issue": issue.issue}));
+        let issues = self
+            .details
+            .iter()
+            .map(|issue| json!({"field": redact_text(&issue.field), "issue": redact_text(&issue.issue)}));
         (!self.details.is_empty()).then(|| Value::Array(issues.collect()))
     }
 }
