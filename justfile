@@ -113,6 +113,23 @@ schemas:
     cargo run -q --bin admin-api-schema
     cargo run -q --bin settings-table -- --write
 
+# Write the TypeScript client's types from the API's description (needs Node 20 or newer)
+client: _client-packages
+    cd apps/admin-client && npm run --silent generate
+
+# Refuse a TypeScript client that is not what the API's description says, or does not compile
+client-check: _client-packages
+    cd apps/admin-client && npm run --silent check
+
+# Drive the TypeScript client, and one that knows only what UpCoach's uses, against a stack of their own
+client-test: build _client-packages
+    cd apps/admin-client && STACK='{{ stack }}' ../../.ci/with-stack npm test --silent
+
+[private]
+_client-packages:
+    @command -v npm >/dev/null || { echo "npm is missing. Get Node 20 or newer (Debian, Ubuntu: apt-get install nodejs npm)." >&2; exit 1; }
+    cd apps/admin-client && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent; }
+
 # Do what is done before a change is taken: lint, generated files, tests
 ci:
     @exec .ci/run
