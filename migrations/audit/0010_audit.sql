@@ -56,19 +56,50 @@ CREATE INDEX erp_audit_logs_attempts ON audit.erp_audit_logs (created_at) INCLUD
     WHERE action IN ('sync', 'manual_sync') AND erp_sync_id IS NOT NULL;
 -- timeline: the events that told of a record
 CREATE INDEX erp_audit_logs_records ON audit.erp_audit_logs USING gin ((metadata -> 'records')) WHERE action = 'webhook_received';
--- what the next seal takes: rows since the last seal's transaction id
-CREATE INDEX erp_audit_logs_xid ON audit.erp_audit_logs (xid);
+-- what the next seal takes: rows of an epoch since the last seal's transaction id
+CREATE INDEX erp_audit_logs_xid ON audit.erp_audit_logs (epoch, xid);
 
+-- The chain (docs/audit-seals.md): each seal is over the rows of an epoch whose transaction ids are from from_xid up to, not including, until_xid.
 CREATE TABLE audit.seals (
-    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- its place in the chain, from 1, without gaps
+    number        bigint PRIMARY KEY CHECK (number > 0),
     epoch         integer NOT NULL REFERENCES audit.epochs (epoch),
     from_xid      xid8 NOT NULL,
-    until_xid     xid8 NOT NULL UNIQUE,
-    row_count     bigint NOT NULL CHECK (row_count >= 0),
+    until_xid     xid8 NOT NULL,
+    row_count     bigint NOT NULL CHECK (row_count > 0),
+    -- over the leaves, in order
     rows_sha256   bytea NOT NULL CHECK (octet_length(rows_sha256) = 32),
     previous_head bytea NOT NULL CHECK (octet_length(previous_head) = 32),
     head          bytea NOT NULL UNIQUE CHECK (octet_length(head) = 32),
-    sealed_at     timestamptz NOT NULL DEFAULT clock_timestamp()
+    sealed_at     timestamptz NOT NULL,
+    CHECK (until_xid > from_xid),
+    UNIQUE (epoch, from_xid),
+    UNIQUE (epoch, until_xid)
+);
+
+-- What a seal is over, row by row: time (8 bytes, microseconds), id (16), SHA-256 (32) of each, in the order of time and id. They tell which row
+-- was changed, and carry the chain on when a month's rows are kept in an archive only.
+CREATE TABLE audit.seal_leaves (
+    seal   bigint NOT NULL REFERENCES audit.seals (number),
+    piece  integer NOT NULL CHECK (piece >= 0),
+    leaves bytea NOT NULL CHECK (octet_length(leaves) > 0 AND octet_length(leaves) % 56 = 0),
+    PRIMARY KEY (seal, piece)
+);
+-- hashes don't get smaller
+ALTER TABLE audit.seal_leaves ALTER COLUMN leaves SET STORAGE EXTERNAL;
+
+-- Months that were exported whole; their partition may be detached.
+CREATE TABLE audit.archives (
+    partition   text PRIMARY KEY CHECK (partition ~ '^erp_audit_logs_[0-9]{4}_[0-9]{2}$'),
+    rows_from   timestamptz NOT NULL,
+    rows_until  timestamptz NOT NULL,
+    row_count   bigint NOT NULL CHECK (row_count >= 0),
+    file_sha256 bytea NOT NULL CHECK (octet_length(file_sha256) = 32),
+    -- of the last seal when it was exported
+    head        bytea NOT NULL CHECK (octet_length(head) = 32),
+    archived_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    archived_by text NOT NULL,
+    CHECK (rows_until > rows_from)
 );
 
 CREATE FUNCTION audit.refuse_change() RETURNS trigger
@@ -88,6 +119,14 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON audit.seals
     FOR EACH ROW EXECUTE FUNCTION audit.refuse_change();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON audit.seals
     FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON audit.seal_leaves
+    FOR EACH ROW EXECUTE FUNCTION audit.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON audit.seal_leaves
+    FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON audit.archives
+    FOR EACH ROW EXECUTE FUNCTION audit.refuse_change();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON audit.archives
+    FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON audit.epochs
     FOR EACH ROW EXECUTE FUNCTION audit.refuse_change();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON audit.epochs
@@ -97,14 +136,19 @@ ALTER TABLE audit.erp_audit_logs ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE audit.erp_audit_logs ENABLE ALWAYS TRIGGER append_only_truncate;
 ALTER TABLE audit.seals ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE audit.seals ENABLE ALWAYS TRIGGER append_only_truncate;
+ALTER TABLE audit.seal_leaves ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE audit.seal_leaves ENABLE ALWAYS TRIGGER append_only_truncate;
+ALTER TABLE audit.archives ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE audit.archives ENABLE ALWAYS TRIGGER append_only_truncate;
 ALTER TABLE audit.epochs ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE audit.epochs ENABLE ALWAYS TRIGGER append_only_truncate;
 
 -- Makes a partition for this month and the three that follow, by the database's clock. Called by `erpctl migrate` and
 -- daily by a job. Rows of a month without a partition go to the default one, so that no call ever fails for the want of it; a
--- month that has rows there already stays there, with a warning.
+-- month that has rows there already stays there, with a warning. Making one waits for those who are writing to the log, and all others behind it: it gives
+-- up soon, and the next day's job tries again.
 CREATE FUNCTION audit.ensure_partitions() RETURNS integer
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s'
     AS $$
 DECLARE
     month      timestamptz := date_trunc('month', clock_timestamp(), 'UTC');
@@ -149,8 +193,8 @@ GRANT INSERT (id, action, entity_type, entity_id, erp_sync_id, status, request_p
     duration_ms, ip_address, user_agent, performed_by, request_id, metadata)
     ON audit.erp_audit_logs
     TO erp_config_api, erp_ingress, erp_sync_worker, erp_scheduler, erp_reconciler;
-GRANT SELECT ON audit.erp_audit_logs, audit.seals, audit.epochs TO erp_config_api, erp_scheduler;
-GRANT INSERT (epoch, from_xid, until_xid, row_count, rows_sha256, previous_head, head) ON audit.seals TO erp_scheduler;
+GRANT SELECT ON audit.erp_audit_logs, audit.seals, audit.seal_leaves, audit.archives, audit.epochs TO erp_config_api, erp_scheduler;
+GRANT INSERT ON audit.seals, audit.seal_leaves TO erp_scheduler;
 GRANT EXECUTE ON FUNCTION audit.current_epoch()
     TO erp_config_api, erp_ingress, erp_sync_worker, erp_scheduler, erp_reconciler;
 GRANT EXECUTE ON FUNCTION audit.ensure_partitions() TO erp_scheduler;

@@ -5,7 +5,6 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::{EventType, Fact};
 
@@ -13,18 +12,16 @@ use crate::{EventType, Fact};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditSealed {
-    /// The seal.
-    pub seal_id: Uuid,
     /// The epoch; a new one begins with each restore from backup.
     pub epoch: i64,
-    /// The place of the seal in its epoch.
-    pub sequence: i64,
+    /// The place of the seal in the chain, from 1.
+    pub number: i64,
     /// Audit rows under this seal.
     pub rows: u64,
     /// The head of the chain: SHA-256 in lower-case hex.
     #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
     pub head: String,
-    /// The head before; absent for the first seal of the first epoch.
+    /// The head before; absent for the first seal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
     pub previous_head: Option<String>,
@@ -40,25 +37,13 @@ impl EventType for AuditSealed {
     }
 
     fn about(&self) -> Option<String> {
-        Some(format!("audit_seal/{}", self.seal_id))
+        Some(format!("audit_seal/{}", self.number))
     }
 
     fn examples() -> Vec<Self> {
-        let first = Self {
-            seal_id: Uuid::from_u128(1),
-            epoch: 1,
-            sequence: 1,
-            rows: 17,
-            head: "0f".repeat(32),
-            previous_head: None,
-        };
-        let second = Self {
-            seal_id: Uuid::from_u128(2),
-            sequence: 2,
-            head: "a1".repeat(32),
-            previous_head: Some(first.head.clone()),
-            ..first.clone()
-        };
+        let first = Self { epoch: 1, number: 1, rows: 17, head: "0f".repeat(32), previous_head: None };
+        let second =
+            Self { number: 2, head: "a1".repeat(32), previous_head: Some(first.head.clone()), ..first.clone() };
         vec![first, second]
     }
 }

@@ -28,9 +28,11 @@ pub struct Restored {
 /// The database; nothing was changed.
 pub async fn restored(pool: &PgPool, by: &str, note: Option<&str>, settle: Duration) -> Result<Restored, sqlx::Error> {
     let mut transaction = pool.begin().await?;
+    // Waits for who is writing to the log, so that no row of the old epoch appears after the new one has begun: then the old one can be sealed whole.
+    sqlx::query("LOCK TABLE audit.erp_audit_logs IN SHARE ROW EXCLUSIVE MODE").execute(&mut *transaction).await?;
     let (epoch, head): (i32, Option<Vec<u8>>) = sqlx::query_as(
         "INSERT INTO audit.epochs (epoch, restored_head, note)
-         SELECT audit.current_epoch() + 1, (SELECT head FROM audit.seals ORDER BY id DESC LIMIT 1),
+         SELECT audit.current_epoch() + 1, (SELECT head FROM audit.seals ORDER BY number DESC LIMIT 1),
             coalesce($1, 'restored from backup')
          RETURNING epoch, restored_head",
     )

@@ -8,6 +8,7 @@
 mod actor;
 pub mod amounts;
 pub mod audit;
+pub mod audit_check;
 pub mod audit_log;
 pub mod boot;
 mod config;

@@ -12,6 +12,7 @@
 //! | `GET /api/docs/` | [`docs::page`] |
 //! | `GET /api/erp/sync-history` | [`history::sync_history`] |
 //! | `GET /api/erp/audit-logs` | [`history::audit_logs`] |
+//! | `GET /api/erp/audit/verify` | [`audit`] |
 //! | `POST /api/erp/sync/{transaction,subscription,customer}/{id}`, `/sync/full` | [`manual_sync`] |
 //! | `POST /api/erp/retry/{id}`, `/skip/{id}`, `/syncs/retry`, `/syncs/skip` | [`syncs`] |
 //! | `GET /api/erp/syncs/{id}`, `/preview/{entityType}/{id}` | [`preview`] |
@@ -30,6 +31,8 @@ use crate::handlers::unmatched::{self, KnownPaths};
 use crate::handlers::{
     batches, configuration, connection_test, docs, events, history, import, jobs, manual_sync, overview, pause,
     preview, status, syncs, timeline, webhooks,
+    audit, batches, configuration, connection_test, docs, events, history, jobs, manual_sync, overview, pause, preview,
+    status, syncs, timeline, webhooks,
 };
 
 /// The routes that the API's description is made from. A handler's path and method stand above it.
@@ -56,6 +59,7 @@ fn records(config: &mut ServiceConfig) {
     config
         .service(history::sync_history)
         .service(history::audit_logs)
+        .service(audit::verify)
         .service(manual_sync::transaction)
         .service(manual_sync::subscription)
         .service(manual_sync::customer)

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use audit::verify::KeptHead;
 use clap::{Parser, Subcommand};
 use domain::{BatchId, EntityType, ErrorCode};
 use time::OffsetDateTime;
@@ -63,6 +64,9 @@ pub(crate) enum Command {
         #[arg(long, default_value = "erpctl")]
         by: String,
     },
+    /// The audit log: checks it against its seals, exports months that are over (docs/audit-seals.md).
+    #[command(subcommand)]
+    Audit(Audit),
     /// Full syncs and bulk actions, carried out by the workers. Needs DATABASE_URL, as erp_owner.
     #[command(subcommand)]
     Batch(Batch),
@@ -73,6 +77,33 @@ pub(crate) enum Command {
     /// Keys for the secrets in the database.
     #[command(subcommand)]
     Keys(Keys),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Checks the whole log against its seals, prints what was found as JSON, and fails at the first break, which it names. Writes nothing. Needs
+    /// DATABASE_URL, as a role that may read schema audit (erp_owner, erp_config_api, erp_scheduler).
+    Verify {
+        /// A head that was kept outside, with its seal's number if you have it: 17:ab12...; may be given several times.
+        #[arg(long = "head", value_name = "[NUMBER:]HEX")]
+        heads: Vec<KeptHead>,
+        /// Compares only the rows of the newest seals one by one, so many at least. The chain is always checked whole.
+        #[arg(long, value_name = "N")]
+        newest_rows: Option<u64>,
+        /// Where the files of `audit archive` are. Without it rows that are in archives only are counted and not checked.
+        #[arg(long, value_name = "FOLDER", conflicts_with = "newest_rows")]
+        archives: Option<PathBuf>,
+    },
+    /// Checks the log, then exports each month that is over and wholly sealed to a file; its partition may be detached then. Needs DATABASE_URL, as
+    /// erp_owner. Safe to run again.
+    Archive {
+        /// Where the files go; earlier ones are expected there.
+        #[arg(long = "to", value_name = "FOLDER")]
+        folder: PathBuf,
+        /// Who exports, for the audit log.
+        #[arg(long, default_value = "erpctl")]
+        by: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

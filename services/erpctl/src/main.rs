@@ -1,4 +1,4 @@
-//! The operator's command line: roles, migrations, broker users, settings, keys, and what is asked of outbound syncs (preview, adoption, batches,
+//! The operator's command line: roles, migrations, broker users, settings, keys, the audit log's seals, and what is asked of outbound syncs (preview, adoption, batches,
 //! after a restore).
 //!
 //! Results go to standard output, all else to standard error. Exit status: 0 done, 1 failed, 2 wrong use or wrong settings. Every
@@ -38,6 +38,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Preview { entity_type, id } => asynchronously(commands::preview::run(entity_type, id)),
         Command::Adopt { types } => asynchronously(commands::adopt::run(types)),
         Command::Restored { note, by } => asynchronously(commands::restored::run(&by, note.as_deref())),
+        Command::Audit(audit) => asynchronously(commands::audit::run(audit)),
         Command::Batch(batch) => asynchronously(commands::batch::run(batch)),
         Command::Import(args) => asynchronously(commands::import::run(args)),
         Command::Settings => commands::settings::run(),

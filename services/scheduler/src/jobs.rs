@@ -5,25 +5,29 @@
 use crate::prune::Prune;
 use crate::pull::Pull;
 use crate::run::{Done, Failed, Run};
+use crate::seal::SealAuditLog;
 
 /// A job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Job {
     /// Fetches the events that no webhook has told of.
     PullMissedEvents,
+    /// Puts what was written to the audit log under the next seal.
+    SealAuditLog,
     /// Erases what is kept for a time only.
     Prune,
 }
 
 impl Job {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::PullMissedEvents, Self::Prune];
+    pub const ALL: [Self; 3] = [Self::PullMissedEvents, Self::SealAuditLog, Self::Prune];
 
     /// Its name in the database, the admin API, metrics and logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::PullMissedEvents => "pull-missed-events",
+            Self::SealAuditLog => "seal-audit-log",
             Self::Prune => "prune",
         }
     }
@@ -39,6 +43,7 @@ impl Job {
     pub const fn default_cron(self) -> &'static str {
         match self {
             Self::PullMissedEvents => "*/10 * * * *",
+            Self::SealAuditLog => "* * * * *",
             Self::Prune => "30 3 * * *",
         }
     }
@@ -48,6 +53,7 @@ impl Job {
 #[derive(Debug)]
 pub(crate) struct Jobs {
     pub(crate) pull: Pull,
+    pub(crate) seal: SealAuditLog,
     pub(crate) prune: Prune,
 }
 
@@ -56,6 +62,7 @@ impl Jobs {
     pub(crate) async fn work(&self, job: Job, run: &Run) -> Result<Done, Failed> {
         match job {
             Job::PullMissedEvents => self.pull.work(run).await,
+            Job::SealAuditLog => self.seal.work(run).await,
             Job::Prune => self.prune.work(run).await,
         }
     }

@@ -1,7 +1,7 @@
 //! The scheduler: runs jobs by the timetable in the database, each firing once however many replicas run, and keeps their history.
 //!
 //! * [`timetable`] fires what is due and takes back what a dead scheduler held; `runner` runs it under a lease;
-//! * [`jobs`] is the list of jobs; each has a module of its own (`pull`, `prune`).
+//! * [`jobs`] is the list of jobs; each has a module of its own (`pull`, `seal`, `prune`).
 //!
 //! A scheduler that dies leaves a lease that ends; the job is then run again, and every job may be cut off at any point.
 
@@ -12,6 +12,7 @@ mod pull;
 pub mod run;
 mod runner;
 pub mod schedule;
+mod seal;
 mod target;
 pub mod timetable;
 
@@ -35,6 +36,7 @@ use jobs::Jobs;
 use prune::Prune;
 use pull::Pull;
 use runner::Runner;
+use seal::SealAuditLog;
 use target::Target;
 
 /// The facts of schema `scheduling`, stated by this service.
@@ -83,7 +85,11 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
     };
     let runner = Runner {
         pool: pool.clone(),
-        jobs: Arc::new(Jobs { pull, prune: Prune { body_retention: config.body_retention } }),
+        jobs: Arc::new(Jobs {
+            pull,
+            seal: SealAuditLog { outbox: OUTBOX, stated: Arc::clone(&stated) },
+            prune: Prune { body_retention: config.body_retention },
+        }),
         outbox: OUTBOX,
         lease: config.lease,
         stated,
@@ -92,7 +98,8 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
     let running = [
         watching,
         tokio::spawn(of_service::hear_config_changes(broker.clone(), hurry, stop.clone())),
-        tokio::spawn(pull::watch_behind(pool, stop.clone())),
+        tokio::spawn(pull::watch_behind(pool.clone(), stop.clone())),
+        tokio::spawn(seal::watch_unsealed(pool, stop.clone())),
         tokio::spawn(runner.run()),
     ];
     context.started();

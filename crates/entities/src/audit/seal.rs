@@ -5,8 +5,8 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(schema_name = "audit", table_name = "seals")]
 pub struct Model {
-    #[sea_orm(primary_key)]
-    pub id: i64,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub number: i64,
     pub epoch: i32,
     #[sea_orm(column_type = "custom(\"xid8\")", select_as = "text", save_as = "xid8")]
     pub from_xid: String,

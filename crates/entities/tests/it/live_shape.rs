@@ -46,6 +46,8 @@ fn of_entities() -> Shape {
     add::<entities::audit::epoch::Entity>(&mut shape);
     add::<entities::audit::audit_log::Entity>(&mut shape);
     add::<entities::audit::seal::Entity>(&mut shape);
+    add::<entities::audit::seal_leaf::Entity>(&mut shape);
+    add::<entities::audit::archive::Entity>(&mut shape);
     add::<entities::config::configuration::Entity>(&mut shape);
     add::<entities::config::error_acknowledgement::Entity>(&mut shape);
     add::<entities::config::outbox::Entity>(&mut shape);

@@ -102,6 +102,8 @@ metrics! {
         StripeCalls = "erp_stripe_calls", Count;
         /// Runs of jobs that ended, by `job` and `result` (succeeded, failed, abandoned).
         JobRuns = "erp_job_runs", Count;
+        /// Rows of the audit log that came under a seal.
+        AuditRowsSealed = "erp_audit_rows_sealed", Count;
         /// Changes of the breaker, by `state`.
         CircuitChanged = "erp_circuit_changed", Count;
         /// Connections to the database made.
@@ -180,6 +182,8 @@ metrics! {
         MissedEventsBehind = "erp_missed_events_behind", Seconds;
         /// Objects waiting to be read from Stripe's API: fees, ties, refunds that were not listed.
         StripeReadsWaiting = "erp_stripe_reads_waiting", Count;
+        /// How long the oldest row of the audit log that is under no seal has waited.
+        AuditUnsealed = "erp_audit_unsealed", Seconds;
         /// Facts waiting in the outbox.
         OutboxDepth = "erp_outbox_depth", Count;
         /// 1 while connected to the broker, else 0.

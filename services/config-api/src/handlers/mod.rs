@@ -1,5 +1,6 @@
 //! From HTTP to use cases and back. A file a subject; `routes` names them all.
 
+pub(crate) mod audit;
 pub(crate) mod batches;
 pub(crate) mod bodies;
 pub(crate) mod configuration;

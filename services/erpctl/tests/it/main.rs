@@ -1,5 +1,6 @@
 //! The command line as an operator meets it, against a real PostgreSQL.
 
+mod audit;
 mod batch;
 mod erpctl;
 mod import;

@@ -10,8 +10,8 @@ async fn a_new_epoch_names_the_head_restored_from_and_nothing_is_sent_until_old_
     let database = TestDatabase::new().await;
     let owner = database.pool("erp_owner").await;
     sqlx::raw_sql(
-        "INSERT INTO audit.seals (epoch, from_xid, until_xid, row_count, rows_sha256, previous_head, head)
-            VALUES (1, '1', '2', 0, decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'), decode(repeat('ab', 32), 'hex'));
+        "INSERT INTO audit.seals (number, epoch, from_xid, until_xid, row_count, rows_sha256, previous_head, head, sealed_at)
+            VALUES (1, 1, '1', '2', 1, decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'), decode(repeat('ab', 32), 'hex'), now());
          INSERT INTO config.erp_configurations (base_url, api_key_enc, api_secret_enc, is_enabled, adopted_at)
             VALUES ('https://erp.example.com', '', '', true, '2020-01-01')",
     )

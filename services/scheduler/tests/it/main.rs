@@ -5,5 +5,6 @@ mod flasherp;
 mod kit;
 mod missed;
 mod replicas;
+mod seal;
 mod stripe_trouble;
 mod timetable;

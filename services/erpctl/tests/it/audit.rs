@@ -1,0 +1,95 @@
+//! `erpctl audit`.
+
+use serde_json::Value;
+use sqlx::{Executor as _, PgPool};
+use testkit::{TestDatabase, eventually};
+
+use crate::erpctl::erpctl;
+
+const SOON: std::time::Duration = std::time::Duration::from_secs(60);
+
+async fn sealed(owner: &PgPool) -> String {
+    owner
+        .execute("INSERT INTO audit.erp_audit_logs (action, entity_type, status) SELECT 'sync', 'transaction', 'success' FROM generate_series(1, 9)")
+        .await
+        .expect("rows");
+    // Transactions of other tests hold it up.
+    eventually(SOON, "a seal", || async {
+        let mut transaction = owner.begin().await.expect("a transaction");
+        let made = audit::seal_next(&mut transaction, 100).await.expect("sealed").is_some();
+        transaction.commit().await.expect("committed");
+        made
+    })
+    .await;
+    sqlx::query_scalar("SELECT encode(head, 'hex') FROM audit.seals ORDER BY number DESC LIMIT 1")
+        .fetch_one(owner)
+        .await
+        .expect("a head")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_is_whole_is_told_with_its_head_also_to_who_may_only_read() {
+    let database = TestDatabase::new().await;
+    let head = sealed(&database.pool("erp_owner").await).await;
+    for role in ["erp_owner", "erp_config_api"] {
+        let run =
+            erpctl(&["audit", "verify", "--head", &format!("1:{head}")], &[("DATABASE_URL", &database.url_for(role))]);
+        assert_eq!(run.code, 0, "{}{}", run.out, run.err);
+        let told: Value = serde_json::from_str(&run.out).expect("JSON");
+        assert_eq!(
+            (&told["intact"], &told["head"], &told["rowsChecked"]),
+            (&true.into(), &head.clone().into(), &9.into())
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_row_fails_the_check_and_the_export_and_is_named() {
+    let database = TestDatabase::new().await;
+    let owner = database.pool("erp_owner").await;
+    sealed(&owner).await;
+    owner
+        .execute(
+            "ALTER TABLE audit.erp_audit_logs DISABLE TRIGGER append_only;
+             UPDATE audit.erp_audit_logs SET performed_by = 'mallory' WHERE id = (SELECT id FROM audit.erp_audit_logs ORDER BY created_at, id LIMIT 1)",
+        )
+        .await
+        .expect("an owner can");
+    let id: String = sqlx::query_scalar("SELECT id::text FROM audit.erp_audit_logs WHERE performed_by = 'mallory'")
+        .fetch_one(&owner)
+        .await
+        .expect("the row");
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = database.url_for("erp_owner");
+    let to = folder.path().to_str().expect("UTF-8");
+    for args in [vec!["audit", "verify"], vec!["audit", "archive", "--to", to]] {
+        let run = erpctl(&args, &[("DATABASE_URL", &url)]);
+        assert_eq!(run.code, 1, "{args:?}");
+        assert!(
+            run.err.contains(&format!("row {id} of")) && run.err.contains("under seal 1, was changed"),
+            "{}",
+            run.err
+        );
+        assert!(run.err.contains("table erp_audit_logs: trigger append_only is gone"), "{}", run.err);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_month_that_is_not_over_is_not_exported_and_only_the_owner_exports() {
+    let database = TestDatabase::new().await;
+    sealed(&database.pool("erp_owner").await).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let to = folder.path().to_str().expect("UTF-8");
+    let run = erpctl(&["audit", "archive", "--to", to], &[("DATABASE_URL", &database.url_for("erp_owner"))]);
+    assert!(run.code == 0 && run.out.is_empty() && run.err.contains("no month is over"), "{}{}", run.out, run.err);
+    let other = erpctl(&["audit", "archive", "--to", to], &[("DATABASE_URL", &database.url_for("erp_config_api"))]);
+    assert!(other.code == 2 && other.err.contains("this runs as erp_owner"), "{}", other.err);
+}
+
+#[test]
+fn a_head_that_is_none_is_wrong_use() {
+    let run = erpctl(&["audit", "verify", "--head", "17:xyz"], &[]);
+    assert_eq!(run.code, 2);
+    assert!(run.err.contains("64 hexadecimal digits"), "{}", run.err);
+}
