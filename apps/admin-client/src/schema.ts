@@ -24,6 +24,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/erp/audit/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check the audit log against its seals
+         * @description The chain of seals is checked whole, the rows of the newest seals one by one. What was found is the answer, also when it is a break.
+         */
+        get: operations["verifyAuditLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/erp/batches": {
         parameters: {
             query?: never;
@@ -756,6 +776,56 @@ export interface components {
             success: number;
             /** Format: int64 */
             total: number;
+        };
+        /** @description What was found. */
+        AuditCheck: {
+            /**
+             * Format: int32
+             * @description Counts restores from backup, from 1.
+             */
+            epoch: number;
+            /** @description Its head, in hex: what is to be kept outside. */
+            head: string | null;
+            /** @description No break, and everything that refuses changes is in force. */
+            intact: boolean;
+            /**
+             * Format: int64
+             * @description The number of the last one checked; 0: there is none.
+             */
+            lastSeal: number;
+            lastSealedAt: components["schemas"]["Timestamp"] | null;
+            /** @description It in words. */
+            message: string | null;
+            /** @description The first break: its `kind`, and what names its place (`seal`, `id`, `createdAt`, ...). */
+            problem: Record<string, never> | null;
+            /**
+             * Format: int64
+             * @description Rows compared one by one: those of the newest seals.
+             */
+            rowsChecked: number;
+            /**
+             * Format: int64
+             * @description Of these, rows that are in archives only, whose files this check does not read.
+             */
+            rowsInArchives: number;
+            /**
+             * Format: int64
+             * @description Rows under the seals checked.
+             */
+            rowsSealed: number;
+            /**
+             * Format: int64
+             * @description Rows since the last seal.
+             */
+            rowsUnsealed: number;
+            /**
+             * Format: int64
+             * @description Seals checked.
+             */
+            seals: number;
+            /** @description What should refuse changes and does not, in words. */
+            unprotected: string[];
+            unsealedSince: components["schemas"]["Timestamp"] | null;
         };
         /** @description Something that was done, and can't be changed any more. */
         AuditLog: {
@@ -1957,6 +2027,84 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Page_AuditLog"];
                     "text/csv": string;
+                };
+            };
+            /** @description A parameter or field is unknown or wrong; `details` names each */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A fault of ours; the log has it under the `requestId` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not available at the moment; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    verifyAuditLog: {
+        parameters: {
+            query?: {
+                /** @description Rows to compare, at least; 20000 where nothing is said */
+                rows?: number;
+                /** @description A head that was kept outside, after its seal's number and a colon if that was kept, too */
+                head?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditCheck"];
                 };
             };
             /** @description A parameter or field is unknown or wrong; `details` names each */

@@ -29,10 +29,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::State;
 use crate::handlers::unmatched::{self, KnownPaths};
 use crate::handlers::{
-    batches, configuration, connection_test, docs, events, history, import, jobs, manual_sync, overview, pause,
+    audit, batches, configuration, connection_test, docs, events, history, import, jobs, manual_sync, overview, pause,
     preview, status, syncs, timeline, webhooks,
-    audit, batches, configuration, connection_test, docs, events, history, jobs, manual_sync, overview, pause, preview,
-    status, syncs, timeline, webhooks,
 };
 
 /// The routes that the API's description is made from. A handler's path and method stand above it.
