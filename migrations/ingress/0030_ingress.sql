@@ -46,6 +46,8 @@ CREATE INDEX webhook_events_other_wait_key ON ingress.webhook_events (other_wait
 CREATE INDEX webhook_events_unsettled ON ingress.webhook_events (status, id)
     WHERE status IN ('parked', 'quarantined', 'failed');
 CREATE INDEX webhook_events_type ON ingress.webhook_events (event_type, id);
+-- bodies to be erased
+CREATE INDEX webhook_events_bodies ON ingress.webhook_events (received_at) WHERE body IS NOT NULL AND status IN ('applied', 'ignored');
 
 -- Stores a batch in one statement, durable when it returns. The arrays are parallel, hold no id twice and come sorted by (source, event
 -- id), so that two callers with the same ids never wait for each other in a ring. Returns a row per input: the id it was
@@ -184,10 +186,28 @@ CREATE FUNCTION ingress.erase_bodies(p_before timestamptz, p_limit integer) RETU
         WHERE e.id IN (
             SELECT c.id FROM ingress.webhook_events c
             WHERE c.received_at < p_before AND c.body IS NOT NULL AND c.status IN ('applied', 'ignored')
-            ORDER BY c.id LIMIT p_limit FOR UPDATE SKIP LOCKED)
+            ORDER BY c.received_at LIMIT p_limit FOR UPDATE SKIP LOCKED)
         RETURNING 1
     )
     SELECT count(*)::integer FROM erased
+$$;
+
+-- Forgets a piece of the events that were applied or ignored before a time, at least 35 days ago: what is fetched goes 30 days back, and an id that is
+-- forgotten is a new one. Ids are UUIDv7 of the arrival, so that the primary key leads to the oldest. Returns how many.
+CREATE FUNCTION ingress.forget(p_before timestamptz, p_limit integer) RETURNS integer
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH oldest (bound) AS (
+        SELECT least(p_before, clock_timestamp() - interval '35 days')
+    ), forgotten AS (
+        DELETE FROM ingress.webhook_events e WHERE e.id IN (
+            SELECT c.id FROM ingress.webhook_events c
+            WHERE c.id < (SELECT (lpad(to_hex((1000 * extract(epoch FROM bound))::bigint), 12, '0') || repeat('0', 20))::uuid FROM oldest)
+                AND c.received_at < (SELECT bound FROM oldest) AND c.status IN ('applied', 'ignored')
+            ORDER BY c.id LIMIT p_limit FOR UPDATE SKIP LOCKED)
+        RETURNING 1
+    )
+    SELECT count(*)::integer FROM forgotten
 $$;
 
 CREATE VIEW ingress.for_config_api AS
@@ -210,4 +230,4 @@ GRANT EXECUTE ON FUNCTION ingress.wake(text[]) TO erp_sync_worker;
 GRANT EXECUTE ON FUNCTION ingress.parked_keys(text, integer) TO erp_sync_worker;
 GRANT EXECUTE ON FUNCTION ingress.replay(uuid[], ingress.source, ingress.event_status, timestamptz, integer)
     TO erp_config_api, erp_scheduler;
-GRANT EXECUTE ON FUNCTION ingress.erase_bodies(timestamptz, integer) TO erp_scheduler;
+GRANT EXECUTE ON FUNCTION ingress.erase_bodies(timestamptz, integer), ingress.forget(timestamptz, integer) TO erp_scheduler;

@@ -10,6 +10,8 @@ CREATE TABLE scheduling.jobs (
     interval_secs integer CHECK (interval_secs > 0),
     time_zone     text NOT NULL DEFAULT 'UTC',
     next_run_at   timestamptz NOT NULL,
+    -- the schedule that next_run_at was computed from; another one (edited) counts from now
+    planned_schedule text,
     paused_at     timestamptz,
     paused_by     text,
     pause_reason  text,
@@ -40,6 +42,8 @@ CREATE TABLE scheduling.job_runs (
 );
 -- a job's history, newest first
 CREATE INDEX job_runs_history ON scheduling.job_runs (job_name, started_at DESC);
+-- runs that are over, for retention
+CREATE INDEX job_runs_finished ON scheduling.job_runs (finished_at) WHERE finished_at IS NOT NULL;
 -- runs whose process died
 CREATE INDEX job_runs_lease ON scheduling.job_runs (lease_until) WHERE status = 'running';
 
@@ -48,7 +52,7 @@ CREATE TABLE scheduling.health_checks (
     checked_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
     status       config.health_status NOT NULL,
     latency_ms   integer CHECK (latency_ms >= 0),
-    -- of the last 24 h, in hundredths of a percent
+    -- of the syncs tried in the last hour, in hundredths of a percent; null: too few to tell
     failure_rate_bp integer CHECK (failure_rate_bp BETWEEN 0 AND 10000),
     error_code   text,
     message      text
@@ -67,13 +71,36 @@ CREATE TABLE scheduling.alerts (
     occurrences   integer NOT NULL DEFAULT 1 CHECK (occurrences > 0),
     raised_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_seen_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
-    notified_at   timestamptz,
-    resolved_at   timestamptz
+    -- when the fact was stated and the notices were made; null again when it has become more severe
+    announced_at  timestamptz,
+    resolved_at   timestamptz,
+    -- the same for its end
+    end_announced_at timestamptz
 );
 CREATE UNIQUE INDEX alerts_open ON scheduling.alerts (fingerprint) WHERE resolved_at IS NULL;
 CREATE INDEX alerts_raised ON scheduling.alerts (raised_at DESC);
--- what is still to be sent
-CREATE INDEX alerts_unsent ON scheduling.alerts (raised_at) WHERE notified_at IS NULL AND resolved_at IS NULL;
+-- what is still to be announced
+CREATE INDEX alerts_unannounced ON scheduling.alerts (raised_at)
+    WHERE announced_at IS NULL OR (resolved_at IS NOT NULL AND end_announced_at IS NULL);
+-- what is over, for retention
+CREATE INDEX alerts_resolved ON scheduling.alerts (resolved_at) WHERE resolved_at IS NOT NULL;
+
+-- What is to be sent of an alert, by which way. Sent at least once: who dies between the sending and the note of it leaves it to be sent again.
+CREATE TABLE scheduling.alert_notices (
+    alert_id   uuid NOT NULL REFERENCES scheduling.alerts (id) ON DELETE CASCADE,
+    -- of its beginning or of its end
+    ended      boolean NOT NULL,
+    channel    text NOT NULL CHECK (channel IN ('slack', 'email')),
+    -- when it is sent (again), which is also the end of the lease of who is sending it; null: sent, or given up
+    due_at     timestamptz DEFAULT clock_timestamp(),
+    attempts   integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    sent_at    timestamptz,
+    error      text,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (alert_id, ended, channel),
+    CHECK (sent_at IS NULL OR due_at IS NULL)
+);
+CREATE INDEX alert_notices_due ON scheduling.alert_notices (due_at) WHERE due_at IS NOT NULL;
 
 -- One row per (period, start, currency); minor units of ISO 4217. fees_incomplete: some charge's fee is not known.
 CREATE TABLE scheduling.reports (
@@ -88,6 +115,8 @@ CREATE TABLE scheduling.reports (
     mrr             bigint NOT NULL,
     arr             bigint NOT NULL,
     fees_incomplete boolean NOT NULL DEFAULT false,
+    -- raised by every change: figures that come back are another write to FlashERP than the one before
+    revision        integer NOT NULL DEFAULT 1,
     created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     UNIQUE (period, period_start, currency),
@@ -147,7 +176,8 @@ CREATE FUNCTION scheduling.raise_alert(p_kind text, p_severity scheduling.severi
     VALUES (p_kind, p_severity, p_fingerprint, p_message, p_details)
     ON CONFLICT (fingerprint) WHERE resolved_at IS NULL DO UPDATE SET
         occurrences = a.occurrences + 1, last_seen_at = clock_timestamp(), message = excluded.message,
-        details = excluded.details, severity = greatest(a.severity, excluded.severity)
+        details = excluded.details, severity = greatest(a.severity, excluded.severity),
+        announced_at = CASE WHEN excluded.severity > a.severity THEN NULL ELSE a.announced_at END
     RETURNING a.id
 $$;
 
@@ -160,11 +190,11 @@ CREATE VIEW scheduling.alerts_for_config_api AS SELECT * FROM scheduling.alerts;
 CREATE VIEW scheduling.reports_for_sync_worker AS SELECT * FROM scheduling.reports;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON scheduling.jobs, scheduling.job_runs, scheduling.health_checks,
-    scheduling.alerts, scheduling.reports, scheduling.outbox TO erp_scheduler;
+    scheduling.alerts, scheduling.alert_notices, scheduling.reports, scheduling.outbox TO erp_scheduler;
 GRANT SELECT ON scheduling.jobs_for_config_api, scheduling.job_runs_for_config_api, scheduling.health_for_config_api,
     scheduling.alerts_for_config_api TO erp_config_api;
 -- config-api shows what would be sent of them
 GRANT SELECT ON scheduling.reports_for_sync_worker TO erp_sync_worker, erp_config_api;
 GRANT EXECUTE ON FUNCTION scheduling.pause(text, text, text), scheduling.run_now(text, text) TO erp_config_api;
 GRANT EXECUTE ON FUNCTION scheduling.raise_alert(text, scheduling.severity, text, text, jsonb)
-    TO erp_sync_worker, erp_reconciler, erp_config_api;
+    TO erp_sync_worker, erp_reconciler, erp_config_api, erp_scheduler;

@@ -35,6 +35,51 @@ pub enum AlertKind {
     Job,
 }
 
+impl AlertKind {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Health,
+        Self::FailureRate,
+        Self::Circuit,
+        Self::RetryQueue,
+        Self::Discrepancies,
+        Self::Duplicate,
+        Self::SyncConflict,
+        Self::PaymentFailed,
+        Self::Dispute,
+        Self::Job,
+    ];
+
+    /// The name on the wire and in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Health => "health",
+            Self::FailureRate => "failure_rate",
+            Self::Circuit => "circuit",
+            Self::RetryQueue => "retry_queue",
+            Self::Discrepancies => "discrepancies",
+            Self::Duplicate => "duplicate",
+            Self::SyncConflict => "sync_conflict",
+            Self::PaymentFailed => "payment_failed",
+            Self::Dispute => "dispute",
+            Self::Job => "job",
+        }
+    }
+}
+
+impl Severity {
+    /// The name on the wire and in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 /// How urgent it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -124,3 +169,18 @@ impl EventType for AlertRaised {
 }
 
 impl Fact for AlertRaised {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_kind_is_the_one_on_the_wire() {
+        for kind in AlertKind::ALL {
+            assert_eq!(serde_json::json!(kind), kind.as_str());
+        }
+        for severity in [Severity::Info, Severity::Warning, Severity::Critical] {
+            assert_eq!(serde_json::json!(severity), severity.as_str());
+        }
+    }
+}

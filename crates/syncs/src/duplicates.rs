@@ -68,11 +68,11 @@ pub async fn note(connection: &mut PgConnection, found: &[Duplicates]) -> Result
         .execute(&mut *connection)
         .await?;
     sqlx::query(
-        "SELECT count(scheduling.raise_alert('duplicate_in_flasherp', 'critical', fingerprint, message, details))
+        "SELECT count(scheduling.raise_alert('duplicate', 'critical', fingerprint, message, details))
          FROM (SELECT * FROM unnest($1::text[], $2::text[], $3::jsonb[]) AS a (fingerprint, message, details)
             ORDER BY fingerprint) AS alerts",
     )
-    .bind(found.iter().map(|record| format!("duplicate_in_flasherp:{}", record.sync_id)).collect::<Vec<_>>())
+    .bind(found.iter().map(|record| format!("duplicate:{}", record.sync_id)).collect::<Vec<_>>())
     .bind(found.iter().map(Duplicates::message).collect::<Vec<_>>())
     .bind(
         found

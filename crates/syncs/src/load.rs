@@ -40,7 +40,8 @@ pub async fn load(
              FROM upcoach.invoices WHERE id = ANY ($1)"
         }
         EntityType::FinancialReport => {
-            "SELECT id, period::text AS period, period_start, period_end, currency, revenue, costs, profit, mrr, arr, fees_incomplete
+            "SELECT id, period::text AS period, period_start, period_end, currency, revenue, costs, profit, mrr, arr, fees_incomplete,
+                revision
              FROM scheduling.reports_for_sync_worker WHERE id = ANY ($1)"
         }
     };
@@ -131,6 +132,7 @@ fn read(kind: EntityType, row: &PgRow) -> Result<SourceRecord, sqlx::Error> {
             period: label(row, "period")?,
             period_start: row.try_get("period_start")?,
             period_end: row.try_get("period_end")?,
+            revision: row.try_get("revision")?,
             incomplete: row.try_get::<bool, _>("fees_incomplete")?.then(|| "fees incomplete".to_owned()),
         }),
     })

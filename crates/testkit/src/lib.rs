@@ -6,7 +6,7 @@
 //! `PG_BIN` and `NATS_SERVER` or `.local/tools`, which `./justw` fetches. A test never shares a database or a subject
 //! with another one.
 //!
-//! Callers show [`tokens`].
+//! Callers show [`tokens`]; mail goes to [`smtp`].
 //!
 //! For breaking things on purpose there are [`faults`] and their schedule, [`proxy`] for the network, [`disk`] for power cuts, [`recorder`] and
 //! [`history`] for what was sent and answered, and [`checker`] for what became of it.
@@ -25,6 +25,7 @@ mod process;
 pub mod proxy;
 pub mod recorder;
 pub mod sandbox;
+pub mod smtp;
 pub mod tokens;
 mod upcoach;
 mod wait;

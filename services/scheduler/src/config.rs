@@ -4,8 +4,14 @@ use std::time::Duration;
 
 use domain::gate::BreakerSettings;
 use flasherp::GateSettings;
+use lettre::message::Mailbox;
+use secrecy::ExposeSecret as _;
 use secrets::Keyring;
-use service::settings::{self, Env};
+use service::settings::{self, Env, Setting};
+
+use crate::alerts::deliver::Channels;
+use crate::alerts::email::Email;
+use crate::alerts::slack::Slack;
 
 /// Settings of the scheduler beyond those that every service has.
 #[derive(Debug)]
@@ -24,8 +30,76 @@ pub struct Config {
     pub pull: PullSettings,
     /// `JOB_LEASE_SECS`.
     pub lease: Duration,
+    /// How long what is kept.
+    pub retention: RetentionSettings,
+    /// `HEALTH_SLOW_MS`.
+    pub health_slow: Duration,
+    /// `FLASHERP_SETTLE_SECS`.
+    pub settle: Duration,
+    /// How alerts are sent.
+    pub alerts: AlertSettings,
+}
+
+/// How long what is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct RetentionSettings {
     /// `WEBHOOK_BODY_RETENTION_DAYS`; none: bodies are kept.
-    pub body_retention: Option<time::Duration>,
+    pub bodies: Option<time::Duration>,
+    /// `WEBHOOK_EVENT_RETENTION_DAYS`.
+    pub events: time::Duration,
+    /// `HISTORY_RETENTION_DAYS`.
+    pub history: time::Duration,
+}
+
+/// How alerts are sent.
+#[derive(Debug)]
+pub struct AlertSettings {
+    /// `ALERT_RETRY_QUEUE`.
+    pub retry_queue: i64,
+    pub(crate) channels: Channels,
+}
+
+impl AlertSettings {
+    fn read(env: &mut Env) -> Self {
+        let mut channels = Channels::default();
+        if let Some(url) = env.opt_secret(&settings::SLACK_WEBHOOK_URL) {
+            match Slack::new(url) {
+                Ok(slack) => channels.slack = Some(slack),
+                Err(error) => env.mistake(&settings::SLACK_WEBHOOK_URL, error.to_string()),
+            }
+        }
+        channels.email = email(env);
+        let retry_queue = i64::from(env.u32(&settings::ALERT_RETRY_QUEUE));
+        Self { retry_queue, channels }
+    }
+}
+
+/// The mail server and the addresses, if alerts go by mail.
+fn email(env: &mut Env) -> Option<Email> {
+    let address = |env: &mut Env, setting: &Setting, text: &str| match text.parse::<Mailbox>() {
+        Ok(address) => Some(address),
+        Err(_) => {
+            env.mistake(setting, format!("{text} is no mail address"));
+            None
+        }
+    };
+    let from = env.text(&settings::ALERT_EMAIL_FROM);
+    let from = address(env, &settings::ALERT_EMAIL_FROM, &from);
+    let mut to = Vec::new();
+    for text in env.list(&settings::ALERT_EMAIL_TO) {
+        to.extend(address(env, &settings::ALERT_EMAIL_TO, &text));
+    }
+    let url = env.opt_secret(&settings::SMTP_URL)?;
+    if to.is_empty() {
+        env.mistake(&settings::ALERT_EMAIL_TO, "is needed with SMTP_URL");
+    }
+    match Email::new(url.expose_secret(), from?, to) {
+        Ok(email) => Some(email),
+        Err(problem) => {
+            env.mistake(&settings::SMTP_URL, problem);
+            None
+        }
+    }
 }
 
 /// How FlashERP is called.
@@ -53,7 +127,13 @@ impl Config {
             Keyring::parse(text).map_err(|error| error.to_string())
         });
         let allow_private = env.flag(&settings::ERP_ALLOW_PRIVATE_BASE_URL);
-        let days = i64::from(env.u32(&settings::WEBHOOK_BODY_RETENTION_DAYS));
+        let days = |env: &mut Env, setting| time::Duration::days(i64::from(env.u32(setting)));
+        let bodies = days(env, &settings::WEBHOOK_BODY_RETENTION_DAYS);
+        let retention = RetentionSettings {
+            bodies: (bodies > time::Duration::ZERO).then_some(bodies),
+            events: days(env, &settings::WEBHOOK_EVENT_RETENTION_DAYS),
+            history: days(env, &settings::HISTORY_RETENTION_DAYS),
+        };
         Self {
             keyring,
             calls: CallSettings { timeout: env.duration(&settings::FLASHERP_TIMEOUT_SECS), allow_private },
@@ -71,7 +151,10 @@ impl Config {
                 grace: seconds(env.duration(&settings::MISSED_EVENTS_GRACE_SECS)),
             },
             lease: env.duration(&settings::JOB_LEASE_SECS),
-            body_retention: (days > 0).then(|| time::Duration::days(days)),
+            retention,
+            health_slow: env.duration(&settings::HEALTH_SLOW_MS),
+            settle: env.duration(&settings::FLASHERP_SETTLE_SECS),
+            alerts: AlertSettings::read(env),
         }
     }
 }

@@ -2,31 +2,72 @@
 //!
 //! A new job is a variant here and a module of its own; the timetable, the leases, the history and the metrics are there already.
 
+use crate::ask::Ask;
+use crate::financial_report::FinancialReports;
+use crate::health::HealthCheck;
 use crate::prune::Prune;
 use crate::pull::Pull;
+use crate::retry_queue::RetryQueue;
 use crate::run::{Done, Failed, Run};
 use crate::seal::SealAuditLog;
 
 /// A job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Job {
+    /// Asks for transactions of the last 24 h that were never asked for.
+    SyncTransactions,
+    /// Asks for the subscriptions that are running.
+    SyncSubscriptions,
+    /// Asks for a reconciliation of the last 90 days.
+    Reconciliation,
+    /// Says how many retries wait, and frees what dead workers hold.
+    RetryQueue,
+    /// Looks how FlashERP is.
+    HealthCheck,
     /// Fetches the events that no webhook has told of.
     PullMissedEvents,
+    /// Makes the financial reports of the day before.
+    FinancialReport,
     /// Puts what was written to the audit log under the next seal.
     SealAuditLog,
     /// Erases what is kept for a time only.
     Prune,
 }
 
+/// When a job runs, in UTC, until an admin says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usual {
+    /// At the times of a cron expression.
+    Cron(&'static str),
+    /// So many seconds after it was fired; the configuration's `syncInterval`, where there is one.
+    SyncInterval(i32),
+}
+
 impl Job {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::PullMissedEvents, Self::SealAuditLog, Self::Prune];
+    pub const ALL: [Self; 9] = [
+        Self::SyncTransactions,
+        Self::SyncSubscriptions,
+        Self::Reconciliation,
+        Self::RetryQueue,
+        Self::HealthCheck,
+        Self::PullMissedEvents,
+        Self::FinancialReport,
+        Self::SealAuditLog,
+        Self::Prune,
+    ];
 
     /// Its name in the database, the admin API, metrics and logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::SyncTransactions => "sync-transactions",
+            Self::SyncSubscriptions => "sync-subscriptions",
+            Self::Reconciliation => "reconciliation",
+            Self::RetryQueue => "retry-queue",
+            Self::HealthCheck => "health-check",
             Self::PullMissedEvents => "pull-missed-events",
+            Self::FinancialReport => "financial-report",
             Self::SealAuditLog => "seal-audit-log",
             Self::Prune => "prune",
         }
@@ -38,13 +79,30 @@ impl Job {
         Self::ALL.into_iter().find(|job| job.name() == name)
     }
 
-    /// When it runs, in UTC, until an admin says otherwise.
+    /// When it runs until an admin says otherwise (design section 6).
     #[must_use]
-    pub const fn default_cron(self) -> &'static str {
+    pub const fn usual(self) -> Usual {
         match self {
-            Self::PullMissedEvents => "*/10 * * * *",
-            Self::SealAuditLog => "* * * * *",
-            Self::Prune => "30 3 * * *",
+            Self::SyncTransactions => Usual::SyncInterval(3600),
+            Self::SyncSubscriptions => Usual::Cron("0 */6 * * *"),
+            Self::Reconciliation => Usual::Cron("0 2 * * *"),
+            Self::RetryQueue => Usual::Cron("*/5 * * * *"),
+            Self::HealthCheck => Usual::Cron("*/15 * * * *"),
+            Self::PullMissedEvents => Usual::Cron("*/10 * * * *"),
+            Self::FinancialReport => Usual::Cron("15 0 * * *"),
+            Self::SealAuditLog => Usual::Cron("* * * * *"),
+            Self::Prune => Usual::Cron("30 3 * * *"),
+        }
+    }
+}
+
+impl Usual {
+    /// As the columns of `scheduling.jobs` have it: a cron expression, or seconds.
+    #[must_use]
+    pub const fn columns(self) -> (Option<&'static str>, Option<i32>) {
+        match self {
+            Self::Cron(expression) => (Some(expression), None),
+            Self::SyncInterval(seconds) => (None, Some(seconds)),
         }
     }
 }
@@ -52,7 +110,11 @@ impl Job {
 /// What the jobs work with.
 #[derive(Debug)]
 pub(crate) struct Jobs {
+    pub(crate) ask: Ask,
+    pub(crate) retry_queue: RetryQueue,
+    pub(crate) health: HealthCheck,
     pub(crate) pull: Pull,
+    pub(crate) reports: FinancialReports,
     pub(crate) seal: SealAuditLog,
     pub(crate) prune: Prune,
 }
@@ -61,7 +123,13 @@ impl Jobs {
     /// Does a job's work. It may be dropped at any await: what it has begun is then begun again by the next run.
     pub(crate) async fn work(&self, job: Job, run: &Run) -> Result<Done, Failed> {
         match job {
+            Job::SyncTransactions => self.ask.transactions(run).await,
+            Job::SyncSubscriptions => self.ask.subscriptions(run).await,
+            Job::Reconciliation => self.ask.reconciliation(run).await,
+            Job::RetryQueue => self.retry_queue.work(run).await,
+            Job::HealthCheck => self.health.work(run).await,
             Job::PullMissedEvents => self.pull.work(run).await,
+            Job::FinancialReport => self.reports.work(run).await,
             Job::SealAuditLog => self.seal.work(run).await,
             Job::Prune => self.prune.work(run).await,
         }
@@ -78,7 +146,8 @@ mod tests {
     fn every_job_is_known_by_its_name_and_has_a_schedule_that_comes() {
         for job in Job::ALL {
             assert_eq!(Job::of(job.name()), Some(job));
-            let schedule = Schedule::parse(Some(job.default_cron()), None, "UTC").expect("a schedule");
+            let (cron, seconds) = job.usual().columns();
+            let schedule = Schedule::parse(cron, seconds, "UTC").expect("a schedule");
             assert!(schedule.next_after(datetime!(2026-11-24 10:00 UTC)).is_ok(), "{job:?}");
         }
         assert_eq!(Job::of("reticulate-splines"), None);

@@ -1,14 +1,20 @@
 //! The scheduler: runs jobs by the timetable in the database, each firing once however many replicas run, and keeps their history.
 //!
 //! * [`timetable`] fires what is due and takes back what a dead scheduler held; `runner` runs it under a lease;
-//! * [`jobs`] is the list of jobs; each has a module of its own (`pull`, `seal`, `prune`).
+//! * [`jobs`] is the list of jobs; each has a module of its own (`ask`, `health`, `pull`, `financial_report`, `seal`, `prune`, ...);
+//! * `alerts` tells people what needs them.
 //!
 //! A scheduler that dies leaves a lease that ends; the job is then run again, and every job may be cut off at any point.
 
+mod alerts;
+mod ask;
 pub mod config;
+mod financial_report;
+mod health;
 pub mod jobs;
 mod prune;
 mod pull;
+mod retry_queue;
 pub mod run;
 mod runner;
 pub mod schedule;
@@ -20,9 +26,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events::CircuitChanged;
-use events::traffic::Party;
+use events::traffic::{Durable, Party};
 use flasherp::SharedGate;
-use messaging::{Outbox, Relay, of_service};
+use messaging::{ConsumerOptions, Outbox, Relay, of_service};
 use service::config_watch::watch_config;
 use service::metrics::Counter;
 use service::{Context, database};
@@ -32,12 +38,17 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
 
+use alerts::announce::Announcer;
+use ask::Ask;
+use financial_report::FinancialReports;
+use health::HealthCheck;
 use jobs::Jobs;
 use prune::Prune;
 use pull::Pull;
+use retry_queue::RetryQueue;
 use runner::Runner;
 use seal::SealAuditLog;
-use target::Target;
+use target::{Target, Targets};
 
 /// The facts of schema `scheduling`, stated by this service.
 const OUTBOX: Outbox = Outbox::new("scheduling", Party::Scheduler);
@@ -75,31 +86,57 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
         };
         watch_config(load, Arc::clone(&hurry), stop.clone())
     };
-    let pull = Pull {
-        pool: pool.clone(),
-        hints: broker.hints().clone(),
-        stripe: config.stripe,
-        target,
-        flasherp_disabled: config.disabled_by_environment,
-        settings: config.pull,
+    let targets = Targets { watched: target, disabled: config.disabled_by_environment };
+    let jobs = Jobs {
+        ask: Ask { hints: broker.hints().clone(), disabled: config.disabled_by_environment },
+        retry_queue: RetryQueue { settle: config.settle, most: config.alerts.retry_queue },
+        health: HealthCheck {
+            targets: targets.clone(),
+            outbox: OUTBOX,
+            stated: Arc::clone(&stated),
+            slow: config.health_slow,
+        },
+        pull: Pull {
+            pool: pool.clone(),
+            hints: broker.hints().clone(),
+            stripe: config.stripe,
+            targets,
+            settings: config.pull,
+        },
+        reports: FinancialReports { disabled: config.disabled_by_environment },
+        seal: SealAuditLog { outbox: OUTBOX, stated: Arc::clone(&stated) },
+        prune: Prune {
+            bodies: config.retention.bodies,
+            events: config.retention.events,
+            history: config.retention.history,
+        },
     };
     let runner = Runner {
         pool: pool.clone(),
-        jobs: Arc::new(Jobs {
-            pull,
-            seal: SealAuditLog { outbox: OUTBOX, stated: Arc::clone(&stated) },
-            prune: Prune { body_retention: config.body_retention },
-        }),
+        jobs: Arc::new(jobs),
         outbox: OUTBOX,
         lease: config.lease,
-        stated,
+        stated: Arc::clone(&stated),
         stop: stop.clone(),
     };
+    let (changed, raised) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let channels = config.alerts.channels;
+    let announcer = Announcer { pool: pool.clone(), outbox: OUTBOX, stated, channels: channels.names() };
+    let heard = Arc::new(alerts::watch::Hurry(Arc::clone(&changed)));
     let running = [
         watching,
         tokio::spawn(of_service::hear_config_changes(broker.clone(), hurry, stop.clone())),
+        tokio::spawn(messaging::consumer::run(
+            broker.clone(),
+            Durable::Scheduler,
+            ConsumerOptions::default(),
+            heard,
+            stop.clone(),
+        )),
         tokio::spawn(pull::watch_behind(pool.clone(), stop.clone())),
-        tokio::spawn(seal::watch_unsealed(pool, stop.clone())),
+        tokio::spawn(seal::watch_unsealed(pool.clone(), stop.clone())),
+        tokio::spawn(alerts::watch::run(pool, changed, Arc::clone(&raised), stop.clone())),
+        tokio::spawn(alerts::deliver::run(announcer, channels, raised, stop.clone())),
         tokio::spawn(runner.run()),
     ];
     context.started();

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use events::{JobFinished, JobResult};
+use domain::ErrorCode;
+use events::{AlertKind, JobFinished, JobResult, Severity};
 use messaging::Outbox;
 use service::metrics::{Counter, Histogram};
 use sqlx::PgPool;
@@ -16,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use crate::alerts::state::{self, Condition};
 use crate::jobs::Jobs;
 use crate::run::{Done, Failed, Run, StepError};
 use crate::timetable::{self, Fired};
@@ -61,6 +63,7 @@ impl Runner {
 
     async fn look(&self, running: &mut JoinSet<()>) -> Result<(), sqlx::Error> {
         timetable::abandon_expired(&self.pool).await?;
+        timetable::plan_edited(&self.pool).await?;
         while !self.stop.is_cancelled()
             && let Some(fired) = timetable::fire(&self.pool, self.lease).await?
         {
@@ -162,6 +165,7 @@ impl Runner {
             error_code: failure.as_ref().map(|(code, _)| *code),
         });
         self.outbox.insert(&mut transaction, &[fact]).await?;
+        state::set(&mut transaction, failure.is_some(), &alert(name, run, failure.as_ref())).await?;
         transaction.commit().await?;
         self.stated.notify_one();
         Counter::JobRuns.increment(&[("job", name), ("result", word)]);
@@ -172,5 +176,17 @@ impl Runner {
             }
         }
         Ok(())
+    }
+}
+
+/// A job that failed needs a human until it has run well again.
+fn alert(name: &str, run: &Run, failure: Option<&(ErrorCode, String)>) -> Condition {
+    let (code, message) = failure.map_or(("", ""), |(code, message)| (code.as_str(), message.as_str()));
+    Condition {
+        kind: AlertKind::Job,
+        severity: Severity::Warning,
+        fingerprint: format!("job:{name}"),
+        message: format!("the job {name} failed: {code}: {message}"),
+        details: serde_json::json!({"job": name, "errorCode": code, "referenceId": run.id}),
     }
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use flasherp::{Client, Observation, Observer, Options, SharedGate};
 use secrets::Keyring;
-use service::config_watch::Versioned;
+use service::config_watch::{Versioned, Watched};
 use service::metrics::{Counter, Histogram};
 use sqlx::PgPool;
 use syncs::{StoredConfiguration, View};
 use time::OffsetDateTime;
+use tokio::sync::watch;
 
 use crate::config::CallSettings;
 
@@ -53,6 +54,34 @@ impl Target {
             client,
             adopted_at: stored.adopted_at(),
         }))
+    }
+}
+
+/// How long a scheduler that has just started waits for its first look at the configuration.
+const FIRST_READ: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// The configuration can't be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the configuration can't be read")]
+pub(crate) struct Unread;
+
+/// The FlashERP that is configured now.
+#[derive(Debug, Clone)]
+pub(crate) struct Targets {
+    pub(crate) watched: watch::Receiver<Watched<Target>>,
+    /// `FLASHERP_ENABLED=false`.
+    pub(crate) disabled: bool,
+}
+
+impl Targets {
+    /// The one to call; none while there is none, or it is switched off. Right after the start it may have to be read first.
+    pub(crate) async fn in_use(&self) -> Result<Option<Arc<Target>>, Unread> {
+        let mut watched = self.watched.clone();
+        let read = tokio::time::timeout(FIRST_READ, watched.wait_for(|target| !matches!(target, Watched::Unread)));
+        match read.await {
+            Ok(Ok(target)) => Ok(target.present().filter(|target| target.enabled && !self.disabled).cloned()),
+            Ok(Err(_)) | Err(_) => Err(Unread),
+        }
     }
 }
 

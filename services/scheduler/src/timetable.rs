@@ -39,6 +39,17 @@ struct Due {
     now: OffsetDateTime,
 }
 
+/// A job whose schedule is not the one that it was planned by.
+#[derive(Debug, FromRow)]
+struct Edited {
+    name: String,
+    cron: Option<String>,
+    interval_secs: Option<i32>,
+    time_zone: String,
+    schedule: String,
+    now: OffsetDateTime,
+}
+
 /// Adds the jobs that are not in the timetable yet. What an admin has changed stays.
 ///
 /// # Errors
@@ -47,18 +58,65 @@ pub async fn add_missing(pool: &PgPool) -> anyhow::Result<()> {
     let now: OffsetDateTime = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(pool).await?;
     let mut first_runs = Vec::with_capacity(Job::ALL.len());
     for job in Job::ALL {
-        first_runs.push(Schedule::parse(Some(job.default_cron()), None, "UTC")?.next_after(now)?);
+        let (cron, seconds) = job.usual().columns();
+        first_runs.push(Schedule::parse(cron, seconds, "UTC")?.next_after(now)?);
     }
+    let columns = Job::ALL.map(|job| job.usual().columns());
     sqlx::query(
-        "INSERT INTO scheduling.jobs (name, cron, next_run_at) SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])
+        "INSERT INTO scheduling.jobs (name, cron, interval_secs, next_run_at, planned_schedule)
+         SELECT name, cron, seconds, next, concat_ws('|', cron, seconds, 'UTC')
+         FROM unnest($1::text[], $2::text[], $3::integer[], $4::timestamptz[]) AS jobs (name, cron, seconds, next)
          ON CONFLICT (name) DO NOTHING",
     )
     .bind(Job::ALL.map(Job::name).as_slice())
-    .bind(Job::ALL.map(Job::default_cron).as_slice())
+    .bind(columns.map(|(cron, _)| cron).as_slice())
+    .bind(columns.map(|(_, seconds)| seconds).as_slice())
     .bind(first_runs)
     .execute(pool)
     .await?;
     Ok(())
+}
+
+/// Plans anew what was edited: the next run counts from now, by the new schedule. The interval of `sync-transactions` follows the configuration's
+/// `syncInterval`, unless an admin has given it times of the day. Returns how many jobs were planned.
+///
+/// # Errors
+/// The database can't be reached.
+pub async fn plan_edited(pool: &PgPool) -> Result<usize, sqlx::Error> {
+    sqlx::query(
+        "UPDATE scheduling.jobs j SET interval_secs = c.sync_interval_secs FROM config.for_scheduler c
+         WHERE j.name = $1 AND j.interval_secs <> c.sync_interval_secs",
+    )
+    .bind(Job::SyncTransactions.name())
+    .execute(pool)
+    .await?;
+    let edited: Vec<Edited> = sqlx::query_as(
+        "SELECT name, cron, interval_secs, time_zone, concat_ws('|', cron, interval_secs, time_zone) AS schedule,
+            clock_timestamp() AS now
+         FROM scheduling.jobs WHERE planned_schedule IS DISTINCT FROM concat_ws('|', cron, interval_secs, time_zone)",
+    )
+    .fetch_all(pool)
+    .await?;
+    for job in &edited {
+        let schedule = Schedule::parse(job.cron.as_deref(), job.interval_secs, &job.time_zone);
+        let next = schedule.and_then(|schedule| schedule.next_after(job.now)).unwrap_or_else(|error| {
+            tracing::error!(job = job.name, error = error.to_string(), "the schedule of a job can't be read");
+            job.now + UNREADABLE_PAUSE
+        });
+        // A run that somebody has asked for stays due.
+        sqlx::query(
+            "UPDATE scheduling.jobs SET planned_schedule = $2,
+                next_run_at = CASE WHEN requested_by IS NULL THEN $3 ELSE next_run_at END
+             WHERE name = $1 AND concat_ws('|', cron, interval_secs, time_zone) = $2",
+        )
+        .bind(&job.name)
+        .bind(&job.schedule)
+        .bind(next)
+        .execute(pool)
+        .await?;
+        tracing::info!(job = job.name, next_run_at = domain::instant::text(next), "a job's schedule was changed");
+    }
+    Ok(edited.len())
 }
 
 /// Fires the job that has been due longest, if one is due that is not in hand.

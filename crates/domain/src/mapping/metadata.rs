@@ -22,7 +22,11 @@ pub(super) const UPCOACH_TRANSACTION_ID: &str = "upcoachTransactionId";
 /// Why a report is not whole.
 pub(super) const INCOMPLETE: &str = "incomplete";
 
-const OURS: [&str; 6] = [REFUNDED_AMOUNT, UPCOACH_TYPE, TRIAL_ENDS_AT, PAUSED, UPCOACH_TRANSACTION_ID, INCOMPLETE];
+/// Which of the reports of a period and currency it is, from the second on.
+pub(super) const REVISION: &str = "revision";
+
+const OURS: [&str; 7] =
+    [REFUNDED_AMOUNT, UPCOACH_TYPE, TRIAL_ENDS_AT, PAUSED, UPCOACH_TRANSACTION_ID, INCOMPLETE, REVISION];
 
 /// Adds our keys as metadata; nothing when there are none.
 pub(super) fn put<const N: usize>(fields: &mut Fields, members: [Option<(&str, Json)>; N]) {

@@ -42,6 +42,8 @@ pub struct FinancialReport {
     pub period_start: OffsetDateTime,
     /// Its end, exclusive.
     pub period_end: OffsetDateTime,
+    /// Which of the reports of this period and currency it is, from 1.
+    pub revision: i32,
     /// What makes the figures incomplete, in words; none when they are whole.
     pub incomplete: Option<String>,
 }

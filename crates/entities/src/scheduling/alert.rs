@@ -19,8 +19,9 @@ pub struct Model {
     pub occurrences: i32,
     pub raised_at: TimeDateTimeWithTimeZone,
     pub last_seen_at: TimeDateTimeWithTimeZone,
-    pub notified_at: Option<TimeDateTimeWithTimeZone>,
+    pub announced_at: Option<TimeDateTimeWithTimeZone>,
     pub resolved_at: Option<TimeDateTimeWithTimeZone>,
+    pub end_announced_at: Option<TimeDateTimeWithTimeZone>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

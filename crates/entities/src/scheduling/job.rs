@@ -13,6 +13,8 @@ pub struct Model {
     #[sea_orm(column_type = "Text")]
     pub time_zone: String,
     pub next_run_at: TimeDateTimeWithTimeZone,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub planned_schedule: Option<String>,
     pub paused_at: Option<TimeDateTimeWithTimeZone>,
     #[sea_orm(column_type = "Text")]
     pub paused_by: Option<String>,

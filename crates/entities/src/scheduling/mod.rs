@@ -1,6 +1,7 @@
 //! Jobs, health history, alerts and financial reports (design section 6), owned by scheduler.
 
 pub mod alert;
+pub mod alert_notice;
 pub mod health_check;
 pub mod job;
 pub mod job_run;

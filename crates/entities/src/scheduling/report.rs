@@ -18,6 +18,7 @@ pub struct Model {
     pub mrr: i64,
     pub arr: i64,
     pub fees_incomplete: bool,
+    pub revision: i32,
     pub created_at: TimeDateTimeWithTimeZone,
     pub updated_at: TimeDateTimeWithTimeZone,
 }

@@ -67,6 +67,7 @@ fn of_entities() -> Shape {
     add::<entities::sync::stray_write::Entity>(&mut shape);
     add::<entities::sync::stripe_read::Entity>(&mut shape);
     add::<entities::scheduling::alert::Entity>(&mut shape);
+    add::<entities::scheduling::alert_notice::Entity>(&mut shape);
     add::<entities::scheduling::health_check::Entity>(&mut shape);
     add::<entities::scheduling::job_run::Entity>(&mut shape);
     add::<entities::scheduling::job::Entity>(&mut shape);

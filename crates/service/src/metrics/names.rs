@@ -104,6 +104,8 @@ metrics! {
         JobRuns = "erp_job_runs", Count;
         /// Rows of the audit log that came under a seal.
         AuditRowsSealed = "erp_audit_rows_sealed", Count;
+        /// Notices of alerts, by `channel` (slack, email) and `result` (sent, failed).
+        AlertNotices = "erp_alert_notices", Count;
         /// Changes of the breaker, by `state`.
         CircuitChanged = "erp_circuit_changed", Count;
         /// Connections to the database made.
@@ -168,6 +170,14 @@ metrics! {
         SyncRows = "erp_sync_rows", Count;
         /// Failed syncs that will be tried again.
         RetryQueue = "erp_retry_queue", Count;
+        /// How long the longest of them has been due.
+        RetryQueueAge = "erp_retry_queue_age", Seconds;
+        /// FlashERP's health as last checked: 0 healthy, 1 degraded, 2 down.
+        Health = "erp_health", Count;
+        /// Alerts that hold, by `kind`.
+        AlertsOpen = "erp_alerts_open", Count;
+        /// Findings of the newest reconciliation that are not decided.
+        Discrepancies = "erp_reconciliation_discrepancies", Count;
         /// Syncs that this process has in hand.
         SyncsInFlight = "erp_syncs_in_flight", Count;
         /// Calls to FlashERP that this process may have in flight at once.

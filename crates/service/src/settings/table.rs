@@ -100,7 +100,7 @@ settings! {
     /// How long one call to FlashERP may take.
     FLASHERP_TIMEOUT_SECS = seconds(1, 300).default("30").read_by(&[Scheduler, SyncWorker, Erpctl]);
     /// How long after a call of unknown outcome FlashERP may still act on it.
-    FLASHERP_SETTLE_SECS = seconds(0, 86_400).default("90").read_by(&[SyncWorker, Erpctl]);
+    FLASHERP_SETTLE_SECS = seconds(0, 86_400).default("90").read_by(&[Scheduler, SyncWorker, Erpctl]);
     /// Requests to FlashERP a second, all workers together; 0 for no limit.
     FLASHERP_MAX_RPS = integer(0, 1_000_000).unit("requests a second").default("0").read_by(&[ConfigApi, Scheduler, SyncWorker, Erpctl]);
     /// Failures in a row, of two records at least, after which the breaker opens.
@@ -176,6 +176,25 @@ settings! {
     /// The bodies of applied and ignored webhook events, which hold personal data, are erased after so many days; 0 for never. Their ids stay.
     WEBHOOK_BODY_RETENTION_DAYS = integer(0, 3650).unit("days").default("90").read_by(&[Scheduler]);
 
+    /// Webhook events that were applied or ignored are forgotten after so many days, and with them their ids; at least 35, since missed events are fetched 30 days back.
+    WEBHOOK_EVENT_RETENTION_DAYS = integer(35, 36_500).unit("days").default("400").read_by(&[Scheduler]);
+    /// Runs of jobs, health checks, alerts, batches, and reconciliations whose findings were all decided are forgotten so many days after their end.
+    HISTORY_RETENTION_DAYS = integer(1, 36_500).unit("days").default("90").read_by(&[Scheduler]);
+    /// FlashERP is degraded when its health check takes longer.
+    HEALTH_SLOW_MS = integer(1, 300_000).unit("milliseconds").default("2000").read_by(&[Scheduler]);
+
+    // Alerts
+    /// Slack's incoming webhook that alerts are sent to. Unset: none are.
+    SLACK_WEBHOOK_URL = url().secret().read_by(&[Scheduler]);
+    /// The mail server that alerts are sent by: `smtps://` (TLS), or `smtp://` with `?tls=required` (STARTTLS). Needs ALERT_EMAIL_TO.
+    SMTP_URL = url().like("smtps://user:password@host:465").secret().read_by(&[Scheduler]);
+    /// Who gets alerts by mail.
+    ALERT_EMAIL_TO = list().read_by(&[Scheduler]);
+    /// Whom alerts by mail are from.
+    ALERT_EMAIL_FROM = text().default("FlashERP integration <flasherp-integration@localhost>").read_by(&[Scheduler]);
+    /// More failed syncs than this waiting for their retry raise an alert.
+    ALERT_RETRY_QUEUE = integer(0, 1_000_000_000).unit("syncs").default("100").read_by(&[Scheduler]);
+
     // Syncing
     /// What a worker does, so that both can be scaled apart.
     SYNC_WORKER_ROLES = Setting::of(Kind::Choices(&["outbound", "inbound"])).default("outbound,inbound").read_by(&[SyncWorker]);
@@ -247,12 +266,4 @@ settings! {
     PG_BIN = path().read_by(&[Stack]);
     /// The nats-server to run, instead of the one that the local stack fetches.
     NATS_SERVER = path().read_by(&[Stack]);
-
-    // Known, and read by nothing yet: an environment that sets them is no mistake
-    /// Where alerts go in Slack.
-    SLACK_WEBHOOK_URL = url().secret();
-    /// The mail server for alerts.
-    SMTP_URL = url().like("smtps://user:password@host:465").secret();
-    /// Who gets alerts by mail.
-    ALERT_EMAIL_TO = list();
 }

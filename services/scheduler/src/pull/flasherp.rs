@@ -5,14 +5,12 @@
 //! FlashERP's clock, younger than the window's end, so that the next run reads it again.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use ::flasherp::{Call, Client, ListQuery};
 use domain::mapping::{Base, Field, Record};
 use domain::{EntityType, RequestId};
 use events::WebhookSource;
 use serde::{Deserialize, Serialize};
-use service::config_watch::Watched;
 use service::metrics::Counter;
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -27,8 +25,6 @@ use crate::target::Target;
 
 /// Records a page; FlashERP's most is 500.
 const LIMIT: u16 = 200;
-/// How long a scheduler that has just started waits for its first look at the configuration.
-const FIRST_READ: std::time::Duration = std::time::Duration::from_secs(10);
 /// The types that FlashERP sends events of.
 const KINDS: [EntityType; 3] = [EntityType::Customer, EntityType::Invoice, EntityType::Transaction];
 
@@ -49,7 +45,7 @@ pub(super) struct Instant(#[serde(with = "time::serde::rfc3339")] pub(super) Off
 impl Pull {
     /// Reads what changed in FlashERP.
     pub(super) async fn flasherp(&self, run: &Run, tally: &mut Tally) -> Result<(), PullError> {
-        let Some(target) = self.configured().await?.filter(|target| target.enabled && !self.flasherp_disabled) else {
+        let Some(target) = self.targets.in_use().await? else {
             tally.skipped = Some("the integration is not switched on");
             return Ok(());
         };
@@ -67,16 +63,6 @@ impl Pull {
         }
         tally.until = cursor.until.values().map(|at| at.0).min();
         Ok(())
-    }
-
-    /// The FlashERP that is configured, if one is. Right after the start it may have to be read first.
-    async fn configured(&self) -> Result<Option<Arc<Target>>, PullError> {
-        let mut target = self.target.clone();
-        let read = tokio::time::timeout(FIRST_READ, target.wait_for(|target| !matches!(target, Watched::Unread)));
-        match read.await {
-            Ok(Ok(target)) => Ok(target.present().cloned()),
-            Ok(Err(_)) | Err(_) => Err(PullError::Unconfigured),
-        }
     }
 
     async fn flasherp_kind(

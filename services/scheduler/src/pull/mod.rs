@@ -15,16 +15,14 @@ mod window;
 use domain::ErrorCode;
 use messaging::Hints;
 use serde_json::{Value, json};
-use service::config_watch::Watched;
 use sqlx::PgPool;
 use time::OffsetDateTime;
-use tokio::sync::watch;
 
 pub(crate) use behind::watch_behind;
 
 use crate::config::PullSettings;
 use crate::run::{Done, Failed, Run, StepError};
-use crate::target::Target;
+use crate::target::{Targets, Unread};
 
 /// The names of the cursors in `scheduling.jobs.resume_after`, and of the sources in metrics.
 const STRIPE: &str = "stripe";
@@ -36,9 +34,7 @@ pub(crate) struct Pull {
     pub(crate) pool: PgPool,
     pub(crate) hints: Hints,
     pub(crate) stripe: Option<::stripe::Client>,
-    pub(crate) target: watch::Receiver<Watched<Target>>,
-    /// `FLASHERP_ENABLED=false`.
-    pub(crate) flasherp_disabled: bool,
+    pub(crate) targets: Targets,
     pub(crate) settings: PullSettings,
 }
 
@@ -62,8 +58,8 @@ enum PullError {
     Stripe(#[from] ::stripe::StripeError),
     #[error(transparent)]
     Flasherp(#[from] ::flasherp::CallError),
-    #[error("the configuration can't be read")]
-    Unconfigured,
+    #[error(transparent)]
+    Unconfigured(#[from] Unread),
     #[error(transparent)]
     Step(#[from] StepError),
 }
@@ -79,7 +75,7 @@ impl PullError {
         match self {
             Self::Stripe(error) => error.code(),
             Self::Flasherp(error) => error.code,
-            Self::Unconfigured => ErrorCode::ConfigInvalid,
+            Self::Unconfigured(_) => ErrorCode::ConfigInvalid,
             Self::Step(_) => ErrorCode::InternalError,
         }
     }

@@ -1,10 +1,14 @@
 //! The scheduler as a process, on a real database, a real broker and the sandbox.
 
+mod asking;
 mod deaths;
 mod flasherp;
+mod health;
 mod kit;
 mod missed;
+mod pruning;
 mod replicas;
+mod reports;
 mod seal;
 mod stripe_trouble;
 mod timetable;

@@ -77,5 +77,5 @@ async fn a_double_that_a_frozen_process_made_is_found_by_its_own_late_answer() {
     .await
     .expect("findings");
     assert_eq!(found, [(payment, other[0].clone())]);
-    assert_eq!(world.count("SELECT count(*) FROM scheduling.alerts WHERE kind = 'duplicate_in_flasherp'").await, 1);
+    assert_eq!(world.count("SELECT count(*) FROM scheduling.alerts WHERE kind = 'duplicate'").await, 1);
 }

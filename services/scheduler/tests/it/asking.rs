@@ -1,0 +1,132 @@
+//! The jobs that ask others for work, and the alerts on what others did.
+
+use testkit::{Service, eventually};
+
+use crate::kit::{SOON, World};
+
+/// Users and transactions: three of today that nobody has asked for, one that is synced, one that was skipped by hand, one that is exhausted, an old one.
+const BOOKS: &str = "WITH u AS (INSERT INTO upcoach.users (id, email) VALUES (gen_random_uuid(), 'a@example.com') RETURNING id)
+    INSERT INTO upcoach.transactions (id, user_id, type, status, amount, currency, created_at)
+    SELECT gen_random_uuid(), u.id, 'payment', 'completed', 100 + n, 'usd', now() - CASE WHEN n = 7 THEN interval '3 days' ELSE interval '1 hour' END
+    FROM u, generate_series(1, 7) AS n";
+
+async fn with_books() -> World {
+    let world = World::new().await;
+    world.run(BOOKS).await;
+    world.run("DELETE FROM sync.requests").await;
+    world
+        .run("INSERT INTO sync.erp_syncs (id, source_type, source_id, sync_status, skipped_by_hand, retry_count)
+            SELECT gen_random_uuid(), 'transaction', t.id, (ARRAY['synced', 'skipped', 'failed'])[t.amount - 103]::sync.sync_status, t.amount = 105, 5
+            FROM upcoach.transactions t WHERE t.amount BETWEEN 104 AND 106")
+        .await;
+    world
+}
+
+const ASKED: &str = "SELECT count(*) FROM sync.requests WHERE entity_type = 'transaction' AND origin = 'job'";
+
+#[tokio::test]
+async fn transactions_of_the_last_day_that_nobody_asked_for_are() {
+    let world = with_books().await;
+    let _scheduler = world.scheduler().await;
+    let run = world.run_job("sync-transactions").await;
+    assert_eq!(run.result.expect("a result")["asked"], 3);
+    assert_eq!(world.count(ASKED).await, 3);
+    let wrong =
+        "SELECT count(*) FROM sync.requests r JOIN upcoach.transactions t ON t.id = r.source_id WHERE t.amount > 103";
+    assert_eq!(world.count(wrong).await, 0);
+}
+
+#[tokio::test]
+async fn what_is_out_of_scope_or_switched_off_is_not_asked_for() {
+    let world = with_books().await;
+    let _scheduler = world.scheduler().await;
+    world.run("UPDATE config.erp_configurations SET sync_scope = sync_scope || '{\"transactions\": false}'").await;
+    assert!(world.run_job("sync-transactions").await.result.expect("a result")["skipped"].is_string());
+    world.run("UPDATE config.erp_configurations SET is_enabled = false").await;
+    for job in ["sync-subscriptions", "reconciliation", "financial-report"] {
+        assert!(world.run_job(job).await.result.expect("a result")["skipped"].is_string(), "{job}");
+    }
+    assert_eq!(world.count(ASKED).await, 0);
+}
+
+#[tokio::test]
+async fn one_that_dies_while_it_asks_has_the_next_ask_again_and_nothing_is_made_twice() {
+    let world = with_books().await;
+    let fatal = world.scheduler_options("dying").env("JOB_LEASE_SECS", "4").env("ERP_FAILPOINT", "scheduler.asked");
+    let mut dying = Service::start(fatal).await.expect("it starts");
+    dying.until_ready(SOON).await.expect("ready");
+    world.make_due("sync-transactions").await;
+    dying.until_ended(SOON).await.expect("it dies");
+    let _worker = world.worker().await;
+    let _next = world.scheduler().await;
+    world.next_succeeded("sync-transactions", 0).await;
+    eventually(SOON, "the three are in FlashERP", || async { world.sandbox.records("transactions").await.len() == 3 })
+        .await;
+    assert!(world.sandbox.duplicates().await.values().all(Vec::is_empty));
+}
+
+#[tokio::test]
+async fn running_subscriptions_are_asked_for() {
+    let world = World::new().await;
+    world
+        .run(
+            "INSERT INTO upcoach.subscriptions (id, user_id, plan, status, billing_interval, amount, currency)
+            SELECT gen_random_uuid(), gen_random_uuid(), 'pro', status, 'monthly', 1000, 'usd'
+            FROM unnest(ARRAY['active', 'trialing', 'past_due', 'canceled', 'paused', 'incomplete']) AS s (status)",
+        )
+        .await;
+    world.run("DELETE FROM sync.requests").await;
+    let _scheduler = world.scheduler().await;
+    assert_eq!(world.run_job("sync-subscriptions").await.result.expect("a result")["asked"], 3);
+}
+
+#[tokio::test]
+async fn a_reconciliation_is_asked_for_once_while_it_has_not_ended_and_its_differences_are_alerted() {
+    let world = World::new().await;
+    let _scheduler = world.scheduler().await;
+    let first = world.run_job("reconciliation").await.result.expect("a result");
+    let again = world.run_job("reconciliation").await.result.expect("a result");
+    assert_eq!(first["runId"], again["runId"]);
+    let asked = "SELECT count(*) FROM reconciliation.runs WHERE window_to - window_from = interval '90 days' AND requested_by = 'scheduler'
+        AND entity_types = '{customer,subscription,transaction}'";
+    assert_eq!(world.count(asked).await, 1);
+
+    let open = "SELECT count(*) FROM scheduling.alerts WHERE kind = 'discrepancies' AND resolved_at IS NULL AND (details ->> 'value')::int = 2";
+    world
+        .run(
+            "INSERT INTO reconciliation.findings (run_id, class, entity_type)
+            SELECT id, class::reconciliation.finding_class, 'transaction' FROM reconciliation.runs,
+                unnest(ARRAY['mismatch', 'missing_in_flasherp', 'pending_sync']) AS c (class)",
+        )
+        .await;
+    world.run("UPDATE reconciliation.runs SET status = 'completed', proven = true, finished_at = now()").await;
+    eventually(SOON, "the differences are alerted", || async { world.count(open).await == 1 }).await;
+    world.run("UPDATE reconciliation.findings SET decision = 'accepted'").await;
+    eventually(SOON, "decided on, they are not", || async { world.count(open).await == 0 }).await;
+    let incomplete = "SELECT count(*) FROM scheduling.alerts WHERE kind = 'discrepancies' AND resolved_at IS NULL AND message LIKE '%is incomplete%'";
+    world.run("UPDATE reconciliation.runs SET status = 'incomplete'").await;
+    eventually(SOON, "one that proves nothing is", || async { world.count(incomplete).await == 1 }).await;
+}
+
+#[tokio::test]
+async fn the_retry_queue_is_measured_and_dead_workers_leases_are_freed() {
+    let world = World::new().await;
+    world
+        .run("INSERT INTO sync.erp_syncs (id, source_type, source_id, sync_status, next_retry_at, waiting_since, lease_owner, lease_until)
+            SELECT gen_random_uuid(), 'transaction', gen_random_uuid(), CASE WHEN n <= 12 THEN 'failed' ELSE 'syncing' END::sync.sync_status,
+                CASE WHEN n <= 12 THEN now() END, now() - interval '2 hours',
+                CASE WHEN n > 12 THEN gen_random_uuid() END, CASE WHEN n = 13 THEN now() - interval '1 minute' WHEN n > 13 THEN now() + interval '1 hour' END
+            FROM generate_series(1, 14) AS n")
+        .await;
+    let _scheduler = world.start(world.scheduler_options("scheduler").env("ALERT_RETRY_QUEUE", "12")).await;
+    let run = world.run_job("retry-queue").await.result.expect("a result");
+    assert_eq!((&run["depth"], &run["leasesFreed"]), (&13.into(), &1.into()));
+    assert!(run["oldestWaitsSecs"].as_i64().is_some_and(|age| age >= 7200), "{run}");
+    let freed = "SELECT count(*) FROM sync.erp_syncs WHERE outcome = 'unknown' AND lease_owner IS NULL AND settle_until IS NOT NULL";
+    assert_eq!(world.count(freed).await, 1);
+    let open = "SELECT count(*) FROM scheduling.alerts WHERE kind = 'retry_queue' AND resolved_at IS NULL";
+    assert_eq!(world.count(open).await, 1);
+    world.run("UPDATE sync.erp_syncs SET next_retry_at = NULL").await;
+    world.run_job("retry-queue").await;
+    assert_eq!(world.count(open).await, 0);
+}
