@@ -77,12 +77,12 @@ fuzz *args:
     done
     cargo test -q --profile fuzz -p webhooks -p flasherp -p sync-worker --lib --test fuzz -- "$target" --nocapture --test-threads 2
 
-# Measure against the limits of the parts underneath, in release builds: all benches, or those named (start, sandbox, ingress, inbound, path, outbound, upcoach, admin)
+# Measure against the limits of the parts underneath, in release builds: all benches, or those named (start, sandbox, ingress, inbound, path, outbound, upcoach, admin, seal, enqueue)
 [positional-arguments]
 bench *names:
     #!/usr/bin/env bash
     set -euo pipefail
-    [ $# -gt 0 ] || set -- start sandbox ingress inbound path outbound upcoach admin
+    [ $# -gt 0 ] || set -- start sandbox ingress inbound path outbound upcoach admin seal enqueue
     cargo build --release --bins
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
