@@ -62,10 +62,10 @@ impl Runner {
     }
 
     async fn look(&self, running: &mut JoinSet<()>) -> Result<(), sqlx::Error> {
-        timetable::abandon_expired(&self.pool).await?;
+        timetable::abandon_expired(&self.pool, None).await?;
         timetable::plan_edited(&self.pool).await?;
         while !self.stop.is_cancelled()
-            && let Some(fired) = timetable::fire(&self.pool, self.lease).await?
+            && let Some(fired) = timetable::fire(&self.pool, self.lease, None).await?
         {
             running.spawn(self.clone().execute(fired));
         }

@@ -119,20 +119,22 @@ pub async fn plan_edited(pool: &PgPool) -> Result<usize, sqlx::Error> {
     Ok(edited.len())
 }
 
-/// Fires the job that has been due longest, if one is due that is not in hand.
+/// Fires the job that has been due longest, if one is due that is not in hand. `now`: none for the database's clock, which all schedulers share.
 ///
 /// # Errors
 /// The database can't be reached; nothing was fired then.
-pub async fn fire(pool: &PgPool, lease: Duration) -> Result<Option<Fired>, sqlx::Error> {
+pub async fn fire(pool: &PgPool, lease: Duration, now: Option<OffsetDateTime>) -> Result<Option<Fired>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let due: Option<Due> = sqlx::query_as(
-        "SELECT j.name, j.cron, j.interval_secs, j.time_zone, j.next_run_at, j.requested_by, clock_timestamp() AS now
+        "SELECT j.name, j.cron, j.interval_secs, j.time_zone, j.next_run_at, j.requested_by,
+            coalesce($2, clock_timestamp()) AS now
          FROM scheduling.jobs j
-         WHERE j.paused_at IS NULL AND j.next_run_at <= clock_timestamp() AND j.name = ANY ($1)
+         WHERE j.paused_at IS NULL AND j.next_run_at <= coalesce($2, clock_timestamp()) AND j.name = ANY ($1)
             AND NOT EXISTS (SELECT FROM scheduling.job_runs r WHERE r.job_name = j.name AND r.status = 'running')
          ORDER BY j.next_run_at LIMIT 1 FOR UPDATE SKIP LOCKED",
     )
     .bind(Job::ALL.map(Job::name).as_slice())
+    .bind(now)
     .fetch_optional(&mut *transaction)
     .await?;
     let Some(due) = due else { return Ok(None) };
@@ -160,8 +162,8 @@ pub async fn fire(pool: &PgPool, lease: Duration) -> Result<Option<Fired>, sqlx:
     };
     let owner = Uuid::new_v4();
     let fired: Option<(Uuid, OffsetDateTime)> = sqlx::query_as(
-        "INSERT INTO scheduling.job_runs (job_name, scheduled_for, lease_owner, lease_until, requested_by)
-         VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4), $5)
+        "INSERT INTO scheduling.job_runs (job_name, scheduled_for, started_at, lease_owner, lease_until, requested_by)
+         VALUES ($1, $2, coalesce($6, clock_timestamp()), $3, coalesce($6, clock_timestamp()) + make_interval(secs => $4), $5)
          ON CONFLICT (job_name, scheduled_for) DO NOTHING RETURNING id, started_at",
     )
     .bind(&due.name)
@@ -169,6 +171,7 @@ pub async fn fire(pool: &PgPool, lease: Duration) -> Result<Option<Fired>, sqlx:
     .bind(owner)
     .bind(lease.as_secs_f64())
     .bind(due.requested_by.as_deref())
+    .bind(now)
     .fetch_optional(&mut *transaction)
     .await?;
     service::failpoint!("scheduler.before_fire");
@@ -190,23 +193,24 @@ fn plan(due: &Due) -> Result<(OffsetDateTime, JobTrigger), ScheduleError> {
     Ok((schedule.next_after(due.now)?, trigger))
 }
 
-/// Abandons the runs whose lease is over, and makes their jobs due at once. Returns how many.
+/// Abandons the runs whose lease is over, and makes their jobs due at once. Returns how many. `now` as for [`fire`].
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn abandon_expired(pool: &PgPool) -> Result<u64, sqlx::Error> {
+pub async fn abandon_expired(pool: &PgPool, now: Option<OffsetDateTime>) -> Result<u64, sqlx::Error> {
     let names: Vec<String> = sqlx::query_scalar(
         "WITH expired AS (
-            SELECT id FROM scheduling.job_runs WHERE status = 'running' AND lease_until < clock_timestamp()
+            SELECT id FROM scheduling.job_runs WHERE status = 'running' AND lease_until < coalesce($1, clock_timestamp())
             ORDER BY id FOR UPDATE SKIP LOCKED
          ), abandoned AS (
-            UPDATE scheduling.job_runs r SET status = 'abandoned', finished_at = clock_timestamp(), lease_owner = NULL,
+            UPDATE scheduling.job_runs r SET status = 'abandoned', finished_at = coalesce($1, clock_timestamp()), lease_owner = NULL,
                 lease_until = NULL, error = 'its scheduler died, or could not reach the database'
             FROM expired WHERE r.id = expired.id RETURNING r.job_name
          )
-         UPDATE scheduling.jobs j SET next_run_at = least(j.next_run_at, clock_timestamp())
+         UPDATE scheduling.jobs j SET next_run_at = least(j.next_run_at, coalesce($1, clock_timestamp()))
          FROM abandoned WHERE j.name = abandoned.job_name RETURNING j.name",
     )
+    .bind(now)
     .fetch_all(pool)
     .await?;
     for name in &names {

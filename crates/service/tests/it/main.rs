@@ -11,5 +11,6 @@ mod logs;
 mod metrics;
 mod propagation;
 mod readme;
+mod rules;
 mod settings;
 mod settings_getters;

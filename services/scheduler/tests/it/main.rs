@@ -1,6 +1,7 @@
 //! The scheduler as a process, on a real database, a real broker and the sandbox.
 
 mod asking;
+mod days;
 mod deaths;
 mod flasherp;
 mod health;
