@@ -132,3 +132,17 @@ async fn a_row_removed_before_the_export_is_still_missed_after_the_month_was_det
     let named = verify_with_files(&log, folder.path()).await;
     assert!(named.message.is_some_and(|message| message.contains("is not row")));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_one_who_died_before_noting_it_is_written_again_just_so() {
+    let log = with_an_old_month().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(file_name(PARTITION));
+    let copy = Log { scheduler: log.scheduler.clone(), owner: log.owner.clone(), database: log.database.copy().await };
+    let copy = Log { owner: copy.database.pool("erp_owner").await, ..copy };
+    export(&copy, folder.path()).await.expect("exported, and in this database not noted");
+    let first = std::fs::read(&path).expect("the file");
+    let again = export(&log, folder.path()).await.expect("exported");
+    assert_eq!((again.len(), std::fs::read(&path).expect("the file")), (1, first));
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1, "nothing else is left");
+}

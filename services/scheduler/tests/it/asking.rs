@@ -130,3 +130,30 @@ async fn the_retry_queue_is_measured_and_dead_workers_leases_are_freed() {
     world.run_job("retry-queue").await;
     assert_eq!(world.count(open).await, 0);
 }
+
+#[tokio::test]
+async fn an_open_breaker_is_alerted_stays_so_while_it_is_tried_out_and_ends_when_it_closes() {
+    let world = World::new().await;
+    let _scheduler = world.scheduler().await;
+    let open = "SELECT count(*) FROM scheduling.alerts WHERE kind = 'circuit' AND resolved_at IS NULL AND message LIKE 'the breaker is open%after 5 failures%'";
+    let ended = "SELECT count(*) FROM scheduling.alerts WHERE kind = 'circuit' AND resolved_at IS NOT NULL AND end_announced_at IS NOT NULL";
+    world
+        .run("UPDATE sync.outbound_gate SET state = 'open', failures = 5, opened_at = now(), retry_at = now() + interval '1 hour', version = version + 1")
+        .await;
+    eventually(SOON, "it is alerted", || async { world.count(open).await == 1 }).await;
+    world
+        .run("UPDATE sync.outbound_gate SET state = 'half_open', retry_at = NULL, probe_owner = gen_random_uuid(), probe_until = now() + interval '1 hour', version = version + 1")
+        .await;
+    // Something else that the same look finds, to know that it has looked since.
+    world
+        .run("INSERT INTO reconciliation.runs (status, window_from, window_to, entity_types, finished_at) VALUES ('failed', '2026-01-01', '2026-02-01', '{customer}', now())")
+        .await;
+    let looked = "SELECT count(*) FROM scheduling.alerts WHERE kind = 'discrepancies'";
+    eventually(SOON, "it is looked", || async { world.count(looked).await == 1 }).await;
+    assert_eq!(world.count(open).await, 1);
+    world
+        .run("UPDATE sync.outbound_gate SET state = 'closed', failures = 0, opened_at = NULL, probe_owner = NULL, probe_until = NULL, version = version + 1")
+        .await;
+    eventually(SOON, "its end is told", || async { world.count(open).await == 0 && world.count(ended).await == 1 })
+        .await;
+}
