@@ -77,12 +77,12 @@ fuzz *args:
     done
     cargo test -q --profile fuzz -p webhooks -p flasherp -p sync-worker --lib --test fuzz -- "$target" --nocapture --test-threads 2
 
-# Measure against the limits of the parts underneath, in release builds: all benches, or those named (start, sandbox, ingress, inbound, path, outbound, upcoach, admin, seal, enqueue)
+# Measure against the limits of the parts underneath, in release builds: all benches, or those named (start, sandbox, ingress, inbound, path, outbound, upcoach, admin, gateway, reconcile, seal, enqueue)
 [positional-arguments]
 bench *names:
     #!/usr/bin/env bash
     set -euo pipefail
-    [ $# -gt 0 ] || set -- start sandbox ingress inbound path outbound upcoach admin seal enqueue
+    [ $# -gt 0 ] || set -- start sandbox ingress inbound path outbound upcoach admin gateway reconcile seal enqueue
     cargo build --release --bins
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
@@ -124,6 +124,10 @@ client-check: _client-packages
 # Drive the TypeScript client, and one that knows only what UpCoach's uses, against a stack of their own
 client-test: build _client-packages
     cd apps/admin-client && STACK='{{ stack }}' ../../.ci/with-stack npm test --silent
+
+# Hold the running API against its description, as schemathesis does: requests made up for an operation [EXAMPLES]
+api-test examples="10": build
+    GATEWAY_RATE_LIMIT=0 API_TEST_EXAMPLES={{ examples }} STACK='{{ stack }}' .ci/with-stack .ci/api-test
 
 [private]
 _client-packages:

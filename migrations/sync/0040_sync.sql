@@ -282,6 +282,22 @@ BEGIN
 END
 $$;
 
+-- Notes when FlashERP made records whose time of birth there is not known yet, if they are still the targets. How many were noted.
+CREATE FUNCTION sync.learn_births(p_sync_ids uuid[], p_targets text[], p_born timestamptz[]) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH told AS MATERIALIZED (
+        SELECT s.id, t.born FROM unnest(p_sync_ids, p_targets, p_born) AS t (id, target, born) JOIN sync.erp_syncs s ON s.id = t.id
+        WHERE s.target_id = t.target AND s.target_created_at IS NULL
+        ORDER BY s.id FOR UPDATE OF s SKIP LOCKED
+    ), learned AS (
+        UPDATE sync.erp_syncs s SET target_created_at = t.born FROM told t
+        WHERE s.id = t.id AND s.target_created_at IS NULL
+        RETURNING 1
+    )
+    SELECT count(*) FROM learned
+$$;
+
 -- Queues failed syncs at once, with their retries back; an unknown one still waits for its settle time. Returns what changed.
 CREATE FUNCTION sync.retry(p_sync_ids uuid[]) RETURNS SETOF uuid
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -545,7 +561,8 @@ GRANT EXECUTE ON FUNCTION sync.gate_write(bigint, text, integer, uuid[], boolean
     sync.gate_grant(integer, integer)
     TO erp_sync_worker, erp_config_api, erp_scheduler, erp_reconciler;
 GRANT SELECT ON sync.for_readers, sync.gate_for_readers TO erp_config_api, erp_scheduler, erp_reconciler;
-GRANT SELECT ON sync.waiting_for_readers TO erp_config_api;
+GRANT SELECT ON sync.waiting_for_readers TO erp_config_api, erp_reconciler;
+GRANT EXECUTE ON FUNCTION sync.learn_births(uuid[], text[], timestamptz[]) TO erp_reconciler;
 GRANT SELECT ON sync.batches, sync.batch_items TO erp_config_api, erp_scheduler;
 GRANT EXECUTE ON FUNCTION sync.request(sync.entity_type, uuid[], sync.origin, boolean, uuid)
     TO erp_config_api, erp_scheduler, erp_reconciler;

@@ -20,7 +20,8 @@ async fn services_started_before_the_migration_wait_for_it() {
     let flasherp = plan.flasherp().await;
     let sandbox = Sandbox::at(flasherp.url(""));
     let mut services = Vec::new();
-    for options in [plan.config_api(&sandbox.api_url()), plan.worker(), plan.ingress()] {
+    let reconciler = plan.service("reconciler", "erp_reconciler").env("ERP_ALLOW_PRIVATE_BASE_URL", "true");
+    for options in [plan.config_api(&sandbox.api_url()), plan.worker(), plan.ingress(), reconciler] {
         services.push(Service::start(options).await.expect("it starts without a schema"));
     }
     for service in &services {

@@ -394,6 +394,138 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/erp/reconciliations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reconciliations, newest first */
+        get: operations["listReconciliations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/erp/reconciliations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One reconciliation */
+        get: operations["readReconciliation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/erp/reconciliations/{id}/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a reconciliation found, newest first
+         * @description Nothing until it has ended. With `Accept: text/csv` all that match, as a file. Under the nil UUID: doubles in FlashERP that workers met outside
+         *     of any run.
+         */
+        get: operations["listFindings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/erp/reconciliations/{id}/findings/{findingId}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept a finding
+         * @description The difference is right as it is. Later runs keep to that as long as it is the same.
+         */
+        post: operations["acceptFinding"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/erp/reconciliations/{id}/findings/{findingId}/heal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Heal a finding
+         * @description Its record is synced, whatever was sent last, and with it all else that was found of the record.
+         */
+        post: operations["healFinding"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/erp/reconciliations/{id}/findings/{findingId}/ignore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ignore a finding
+         * @description Later runs keep to that as long as the difference is the same.
+         */
+        post: operations["ignoreFinding"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/erp/reconciliations/{id}/heal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Heal all that a reconciliation found and a sync can mend */
+        post: operations["healReconciliation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/erp/resume": {
         parameters: {
             query?: never;
@@ -522,6 +654,23 @@ export interface paths {
          * @description Answered at once; a batch tells how far it is.
          */
         post: operations["syncFull"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/erp/sync/reconcile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Hold UpCoach's records against FlashERP's */
+        post: operations["reconcile"];
         delete?: never;
         options?: never;
         head?: never;
@@ -735,6 +884,10 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The note of an acceptance, for the API's description. */
+        Acceptance: {
+            note: string;
+        };
         /** @description That somebody has seen to it. */
         Acknowledged: {
             at: components["schemas"]["Timestamp"];
@@ -1077,6 +1230,51 @@ export interface components {
             success: boolean;
             timestamp: components["schemas"]["Timestamp"];
         };
+        /** @description The control totals of one currency, as decimals in its very digits. */
+        Control: {
+            currency: string;
+            /** @description UpCoach's less FlashERP's. */
+            difference: string;
+            entityType: string;
+            /** @description What the findings differ by. */
+            explained: string;
+            flasherp: string;
+            /** @description Whether the two are equal. */
+            proven: boolean;
+            /** @example 1234.50 */
+            upcoach: string;
+        };
+        /** @description What a reconciliation counted. */
+        Counts: {
+            /** @description The control totals: transactions and invoices, signed by type. */
+            currencies: components["schemas"]["Control"][];
+            details: components["schemas"]["TypeCounts"][];
+            /**
+             * Format: int64
+             * @description Findings that nobody had decided on before.
+             */
+            discrepancies: number;
+            /**
+             * Format: int64
+             * @description Alike on both sides.
+             */
+            matched: number;
+            /**
+             * Format: int64
+             * @description On one side only, though they ought to be on both.
+             */
+            missing: number;
+            /**
+             * Format: int64
+             * @description Of these, compared; the others were left out.
+             */
+            totalChecked: number;
+            /**
+             * Format: int64
+             * @description Records of the window, whichever side has them.
+             */
+            totalRecords: number;
+        };
         /** @description What is wrong with one field. */
         Detail: {
             /** @description Its name, `syncScope.invoices` for one within another; `body`, `query` or `path` where it is the whole. */
@@ -1182,6 +1380,50 @@ export interface components {
             details: Record<string, never> | null;
             message: string;
         };
+        /** @description A difference. */
+        Finding: {
+            /** @enum {string} */
+            class: "missing_in_flasherp" | "missing_in_upcoach" | "mismatch" | "duplicate_in_flasherp" | "orphaned_sync" | "pending_sync" | "failed_sync" | "skipped_sync" | "unknown_sync";
+            createdAt: components["schemas"]["Timestamp"];
+            decidedAt: components["schemas"]["Timestamp"] | null;
+            decidedBy: string | null;
+            /** @enum {string} */
+            decision: "open" | "healing" | "healed" | "accepted" | "ignored";
+            /**
+             * @description UpCoach's less FlashERP's, by currency; null where no money differs.
+             * @example {
+             *       "EUR": "10.99"
+             *     }
+             */
+            difference: {
+                [key: string]: string;
+            } | null;
+            /** @enum {string} */
+            entityType: "transaction" | "subscription" | "customer" | "invoice" | "financial_report";
+            /** @description Of a mismatch: which field. */
+            field: string | null;
+            /** Format: uuid */
+            id: string;
+            note: string | null;
+            /** @description As it ought to be; numbers as texts, in their very digits. */
+            ours: Record<string, never> | null;
+            /**
+             * Format: uuid
+             * @description Null: met by a worker, outside of any run.
+             */
+            runId: string | null;
+            /**
+             * Format: uuid
+             * @description UpCoach's id.
+             */
+            sourceId: string | null;
+            /** Format: uuid */
+            syncId: string | null;
+            /** @description FlashERP's id. */
+            targetId: string | null;
+            /** @description As FlashERP has it. */
+            theirs: Record<string, never> | null;
+        };
         /** @description The members of [`FullSync`], for the API's description. */
         FullSync: {
             /** @description Only counts. */
@@ -1221,6 +1463,26 @@ export interface components {
             /** @description Only counts. */
             dryRun?: boolean;
             reason?: string;
+        };
+        /** @description The members of [`HealAll`], for the API's description. */
+        HealAll: {
+            /** @description missing_in_flasherp, mismatch, pending_sync, failed_sync, unknown_sync: those that a sync can mend; all of them when none is named. */
+            classes?: string[];
+            /** @description Only counts. */
+            dryRun?: boolean;
+        };
+        /** @description What was healed. */
+        HealedAll: {
+            /**
+             * Format: int64
+             * @description Records whose sync was asked for.
+             */
+            asked: number;
+            /**
+             * Format: int64
+             * @description Open findings that match and that a sync can mend.
+             */
+            matched: number;
         };
         /** @description A health check of the last 24 h. */
         HealthCheck: {
@@ -1467,6 +1729,90 @@ export interface components {
             pagination: components["schemas"]["Pagination"];
         };
         /** @description A page of a list. */
+        Page_Finding: {
+            data: {
+                /** @enum {string} */
+                class: "missing_in_flasherp" | "missing_in_upcoach" | "mismatch" | "duplicate_in_flasherp" | "orphaned_sync" | "pending_sync" | "failed_sync" | "skipped_sync" | "unknown_sync";
+                createdAt: components["schemas"]["Timestamp"];
+                decidedAt: components["schemas"]["Timestamp"] | null;
+                decidedBy: string | null;
+                /** @enum {string} */
+                decision: "open" | "healing" | "healed" | "accepted" | "ignored";
+                /**
+                 * @description UpCoach's less FlashERP's, by currency; null where no money differs.
+                 * @example {
+                 *       "EUR": "10.99"
+                 *     }
+                 */
+                difference: {
+                    [key: string]: string;
+                } | null;
+                /** @enum {string} */
+                entityType: "transaction" | "subscription" | "customer" | "invoice" | "financial_report";
+                /** @description Of a mismatch: which field. */
+                field: string | null;
+                /** Format: uuid */
+                id: string;
+                note: string | null;
+                /** @description As it ought to be; numbers as texts, in their very digits. */
+                ours: Record<string, never> | null;
+                /**
+                 * Format: uuid
+                 * @description Null: met by a worker, outside of any run.
+                 */
+                runId: string | null;
+                /**
+                 * Format: uuid
+                 * @description UpCoach's id.
+                 */
+                sourceId: string | null;
+                /** Format: uuid */
+                syncId: string | null;
+                /** @description FlashERP's id. */
+                targetId: string | null;
+                /** @description As FlashERP has it. */
+                theirs: Record<string, never> | null;
+            }[];
+            pagination: components["schemas"]["Pagination"];
+        };
+        /** @description A page of a list. */
+        Page_Reconciliation: {
+            data: (components["schemas"]["Counts"] & {
+                autoHeal: boolean;
+                createdAt: components["schemas"]["Timestamp"];
+                /**
+                 * Format: int32
+                 * @description What changed so shortly before the run, or since, is left out on both sides.
+                 */
+                cutoffSeconds: number;
+                /**
+                 * Format: int64
+                 * @description In milliseconds, up to now while it runs.
+                 */
+                duration: number | null;
+                entityTypes: string[];
+                /** @description What could not be read. */
+                error: string | null;
+                finishedAt: components["schemas"]["Timestamp"] | null;
+                from: components["schemas"]["Timestamp"];
+                /**
+                 * Format: int32
+                 * @description Syncs that the run asked for by itself.
+                 */
+                healsRequested: number;
+                /** Format: uuid */
+                id: string;
+                /** @description Whether every difference between the control totals is explained by the findings, exactly; null before the end. */
+                proven: boolean | null;
+                requestedBy: string | null;
+                startedAt: components["schemas"]["Timestamp"] | null;
+                /** @enum {string} */
+                status: "pending" | "running" | "completed" | "incomplete" | "failed";
+                to: components["schemas"]["Timestamp"];
+            })[];
+            pagination: components["schemas"]["Pagination"];
+        };
+        /** @description A page of a list. */
         Page_Sync: {
             data: {
                 /**
@@ -1653,6 +1999,104 @@ export interface components {
         /** @description The members of [`Reason`], for the API's description. */
         Reason: {
             reason?: string;
+        };
+        /** @description The members of [`Reconcile`], for the API's description. */
+        Reconcile: {
+            /** @description Heals what is missing in FlashERP or differs there, up to a cap. */
+            autoHeal?: boolean;
+            /**
+             * Format: int32
+             * @description What changed so shortly before is left out.
+             * @default 300
+             */
+            cutoffSeconds: number;
+            /** @description transaction, subscription, customer, invoice; all when none is named. Only those in scope are compared. */
+            entityTypes?: string[];
+            /**
+             * Format: date-time
+             * @description The window's start; 90 days before its end.
+             */
+            from?: string;
+            /**
+             * Format: date-time
+             * @description Its end, not included; now.
+             */
+            to?: string;
+        };
+        /** @description A reconciliation. */
+        Reconciliation: components["schemas"]["Counts"] & {
+            autoHeal: boolean;
+            createdAt: components["schemas"]["Timestamp"];
+            /**
+             * Format: int32
+             * @description What changed so shortly before the run, or since, is left out on both sides.
+             */
+            cutoffSeconds: number;
+            /**
+             * Format: int64
+             * @description In milliseconds, up to now while it runs.
+             */
+            duration: number | null;
+            entityTypes: string[];
+            /** @description What could not be read. */
+            error: string | null;
+            finishedAt: components["schemas"]["Timestamp"] | null;
+            from: components["schemas"]["Timestamp"];
+            /**
+             * Format: int32
+             * @description Syncs that the run asked for by itself.
+             */
+            healsRequested: number;
+            /** Format: uuid */
+            id: string;
+            /** @description Whether every difference between the control totals is explained by the findings, exactly; null before the end. */
+            proven: boolean | null;
+            requestedBy: string | null;
+            startedAt: components["schemas"]["Timestamp"] | null;
+            /** @enum {string} */
+            status: "pending" | "running" | "completed" | "incomplete" | "failed";
+            to: components["schemas"]["Timestamp"];
+        };
+        /** @description A run that has ended. */
+        ReconciliationReport: {
+            details: components["schemas"]["TypeCounts"][];
+            /** Format: int64 */
+            discrepancies: number;
+            /**
+             * Format: int64
+             * @description In milliseconds.
+             */
+            duration: number | null;
+            /** @description What could not be read. */
+            error: string | null;
+            from: components["schemas"]["Timestamp"];
+            /** Format: int64 */
+            matched: number;
+            /** Format: int64 */
+            missing: number;
+            /** @description The first 100, as `type:id`. */
+            missingInFlashERP: string[];
+            /** @description The first 100, as `type:id`, by FlashERP's id. */
+            missingInUpCoach: string[];
+            proven: boolean | null;
+            /** Format: uuid */
+            runId: string;
+            /** @enum {string} */
+            status: "pending" | "running" | "completed" | "incomplete" | "failed";
+            /** @description When it ended. */
+            timestamp: components["schemas"]["Timestamp"];
+            to: components["schemas"]["Timestamp"];
+            /** Format: int64 */
+            totalChecked: number;
+            /** Format: int64 */
+            totalRecords: number;
+        };
+        /** @description A reconciliation that is not over. */
+        ReconciliationStarted: {
+            /** Format: uuid */
+            runId: string;
+            /** @enum {string} */
+            status: "pending" | "running" | "completed" | "incomplete" | "failed";
         };
         /** @description The members of [`Replay`], for the API's description. */
         Replay: {
@@ -1938,6 +2382,45 @@ export interface components {
             count: number;
             /** @enum {string} */
             entityType: "transaction" | "subscription" | "customer" | "invoice" | "financial_report";
+        };
+        /** @description The counts of one type. */
+        TypeCounts: {
+            /** Format: int64 */
+            duplicates: number;
+            entityType: string;
+            /** Format: int64 */
+            failed: number;
+            /** Format: int64 */
+            flasherpCount: number;
+            /** Format: int64 */
+            leftOut: number;
+            /** Format: int64 */
+            matched: number;
+            /** Format: int64 */
+            mismatched: number;
+            /** Format: int64 */
+            missingInFlasherp: number;
+            /** Format: int64 */
+            missingInUpcoach: number;
+            /**
+             * Format: int64
+             * @description Sync rows whose record is gone.
+             */
+            orphaned: number;
+            /**
+             * Format: int64
+             * @description That differ because their sync is not done.
+             */
+            pending: number;
+            /** Format: int64 */
+            skipped: number;
+            /**
+             * Format: int64
+             * @description Whose last write may or may not have taken effect.
+             */
+            unknown: number;
+            /** Format: int64 */
+            upcoachCount: number;
         };
         /** @description A received event. */
         Webhook: {
@@ -4163,6 +4646,727 @@ export interface operations {
             };
         };
     };
+    listReconciliations: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. Not beside `cursor`. */
+                page?: number;
+                /** @description Rows of a page. */
+                limit?: number;
+                /** @description `nextCursor` of the page before: goes on where that one ended, at the same cost however deep. */
+                cursor?: string;
+                status?: "pending" | "running" | "completed" | "incomplete" | "failed";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Reconciliation"];
+                };
+            };
+            /** @description A parameter or field is unknown or wrong; `details` names each */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A fault of ours; the log has it under the `requestId` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not available at the moment; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    readReconciliation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reconciliation"];
+                };
+            };
+            /** @description A parameter or field is unknown or wrong; `details` names each */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such run */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A fault of ours; the log has it under the `requestId` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not available at the moment; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listFindings: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. Not beside `cursor`. */
+                page?: number;
+                /** @description Rows of a page. */
+                limit?: number;
+                /** @description `nextCursor` of the page before: goes on where that one ended, at the same cost however deep. */
+                cursor?: string;
+                class?: "missing_in_flasherp" | "missing_in_upcoach" | "mismatch" | "duplicate_in_flasherp" | "orphaned_sync" | "pending_sync" | "failed_sync" | "skipped_sync" | "unknown_sync";
+                decision?: "open" | "healing" | "healed" | "accepted" | "ignored";
+                entityType?: "transaction" | "subscription" | "customer" | "invoice" | "financial_report";
+                sourceId?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, or the file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Finding"];
+                    "text/csv": string;
+                };
+            };
+            /** @description A parameter or field is unknown or wrong; `details` names each */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such run */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A fault of ours; the log has it under the `requestId` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not available at the moment; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    acceptFinding: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                findingId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Acceptance"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Finding"];
+                };
+            };
+            /** @description A parameter or field is unknown or wrong; `details` names each */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such finding */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It was decided on already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has more than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A fault of ours; the log has it under the `requestId` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not available at the moment; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    healFinding: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                findingId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Finding"];
+                };
+            };
+            /** @description A parameter or field is unknown or wrong; `details` names each */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such finding */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It was decided on already, or no sync mends it */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A fault of ours; the log has it under the `requestId` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description CONFIG_NOT_FOUND or CONFIG_DISABLED, or not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    ignoreFinding: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                findingId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Note"] | null;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Finding"];
+                };
+            };
+            /** @description A parameter or field is unknown or wrong; `details` names each */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such finding */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description It was decided on already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has more than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A fault of ours; the log has it under the `requestId` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not available at the moment; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    healReconciliation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HealAll"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealedAll"];
+                };
+            };
+            /** @description A parameter or field is unknown or wrong; `details` names each */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description There is no such run */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has more than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A fault of ours; the log has it under the `requestId` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description CONFIG_NOT_FOUND or CONFIG_DISABLED, or not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     resumeOutbound: {
         parameters: {
             query?: never;
@@ -4781,6 +5985,137 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FullSyncStarted"];
+                };
+            };
+            /** @description A parameter or field is unknown or wrong; `details` names each */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The key is another request's */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has more than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body is not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A fault of ours; the log has it under the `requestId` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description CONFIG_NOT_FOUND or CONFIG_DISABLED, or not available at the moment */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    reconcile: {
+        parameters: {
+            query?: {
+                /** @description Seconds to wait for the end. */
+                wait?: number;
+            };
+            header?: {
+                /** @description Within 24 h the same key names the same run; 1 to 255 printable characters */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reconcile"];
+            };
+        };
+        responses: {
+            /** @description It has ended */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReconciliationReport"];
+                };
+            };
+            /** @description It is under way still */
+            202: {
+                headers: {
+                    /** @description The run */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReconciliationStarted"];
                 };
             };
             /** @description A parameter or field is unknown or wrong; `details` names each */

@@ -98,6 +98,7 @@ fn options(
         of("ingress", "erp_ingress").env("STRIPE_WEBHOOK_SECRET", "whsec_bench"),
         of("sync-worker", "erp_sync_worker"),
         of("scheduler", "erp_scheduler"),
+        of("reconciler", "erp_reconciler"),
     ]
 }
 

@@ -74,6 +74,80 @@ labels! {
 }
 
 labels! {
+    /// In which way both sides differ, as a reconciliation found it.
+    pub enum FindingClass {
+        /// FlashERP does not hold it, though its sync says so, or was never asked for.
+        MissingInFlasherp => "missing_in_flasherp",
+        /// UpCoach has no record that it could be.
+        MissingInUpcoach => "missing_in_upcoach",
+        /// A field differs.
+        Mismatch => "mismatch",
+        /// FlashERP holds the same record more than once.
+        DuplicateInFlasherp => "duplicate_in_flasherp",
+        /// A sync row whose record is gone from UpCoach.
+        OrphanedSync => "orphaned_sync",
+        /// It differs, and its sync is yet to be done.
+        PendingSync => "pending_sync",
+        /// It differs, and its sync has failed.
+        FailedSync => "failed_sync",
+        /// It differs, and its sync was left out.
+        SkippedSync => "skipped_sync",
+        /// It differs, and it is not known what became of its last write.
+        UnknownSync => "unknown_sync",
+    }
+}
+
+labels! {
+    /// What was decided on a finding.
+    pub enum Decision {
+        /// Nothing yet.
+        Open => "open",
+        /// Its record was asked to be synced.
+        Healing => "healing",
+        /// That sync has succeeded.
+        Healed => "healed",
+        /// Somebody says that the difference is right as it is. It stays so in later runs, as long as it is the same.
+        Accepted => "accepted",
+        /// Somebody does not want to see it. It stays so in later runs, as long as it is the same.
+        Ignored => "ignored",
+    }
+}
+
+labels! {
+    /// Where a reconciliation stands.
+    pub enum ReconciliationStatus {
+        /// Nobody has taken it up.
+        Pending => "pending",
+        /// Under way.
+        Running => "running",
+        /// Everything in the window was compared.
+        Completed => "completed",
+        /// A part could not be read: nothing is said of what is missing.
+        Incomplete => "incomplete",
+        /// Nothing could be compared.
+        Failed => "failed",
+    }
+}
+
+impl FindingClass {
+    /// Whether a sync of UpCoach's record mends it.
+    #[must_use]
+    pub const fn is_healable(self) -> bool {
+        match self {
+            Self::MissingInFlasherp | Self::Mismatch | Self::PendingSync | Self::FailedSync | Self::UnknownSync => true,
+            // Nothing of ours to send; nothing is deleted in FlashERP by itself; what a hand skipped only a hand takes back.
+            Self::MissingInUpcoach | Self::DuplicateInFlasherp | Self::OrphanedSync | Self::SkippedSync => false,
+        }
+    }
+
+    /// Whether a run that was asked to does it by itself.
+    #[must_use]
+    pub const fn is_healed_by_itself(self) -> bool {
+        matches!(self, Self::MissingInFlasherp | Self::Mismatch)
+    }
+}
+
+labels! {
     /// What a batch does.
     pub enum BatchKind {
         /// Asks for all records of the types named.

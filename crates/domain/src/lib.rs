@@ -26,5 +26,8 @@ pub use ids::{
     BatchId, EventRowId, FlashErpId, InvoiceId, RequestId, SubscriptionId, SyncId, TransactionId, UserId,
     flasherp_uuid, stripe_uuid,
 };
-pub use kinds::{BatchKind, BatchStatus, EntityType, Origin, Outcome, SourceSystem, SyncStatus};
+pub use kinds::{
+    BatchKind, BatchStatus, Decision, EntityType, FindingClass, Origin, Outcome, ReconciliationStatus, SourceSystem,
+    SyncStatus,
+};
 pub use money::Money;

@@ -64,7 +64,7 @@ pub struct ReconciliationCompleted {
     pub to: OffsetDateTime,
     /// Whether the control totals add up exactly, in every currency.
     pub proven: bool,
-    /// The sum of the findings of all types.
+    /// Findings of all types that nobody had decided on in an earlier run.
     pub discrepancies: u64,
     /// Findings for which a healing sync was asked.
     pub heals_requested: u64,

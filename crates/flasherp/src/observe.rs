@@ -1,8 +1,9 @@
-//! How a call went, for metrics. The client knows no metrics library: whoever builds it passes an [`Observer`].
+//! How a call went, for whoever builds the client and passes an [`Observer`]: services pass [`CallMetrics`].
 
 use std::time::Duration;
 
 use domain::ErrorCode;
+use service::metrics::{Counter, Histogram};
 
 use crate::call::Subject;
 
@@ -25,4 +26,20 @@ pub struct Observation {
 pub trait Observer: Send + Sync {
     /// Takes note. Called on the caller's task: quick, and never blocking.
     fn observed(&self, observation: &Observation);
+}
+
+/// Counts and times every call, as all services do.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CallMetrics;
+
+impl Observer for CallMetrics {
+    fn observed(&self, observation: &Observation) {
+        let operation = observation.subject.operation.as_str();
+        let code = observation.failure.map_or("ok", ErrorCode::as_str);
+        Counter::FlashErpCalls.increment(&[("operation", operation), ("code", code)]);
+        Histogram::FlashErpCall.observe(observation.duration, &[("operation", operation)]);
+        if observation.tries > 1 {
+            Counter::FlashErpRetries.add(u64::from(observation.tries - 1), &[("operation", operation)]);
+        }
+    }
 }

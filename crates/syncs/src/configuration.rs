@@ -35,6 +35,8 @@ pub enum View {
     SyncWorker,
     /// `config.for_scheduler`
     Scheduler,
+    /// `config.for_reconciler`
+    Reconciler,
     /// `config.erp_configurations` itself, without a tombstone: its owner's
     ConfigApi,
 }
@@ -77,6 +79,10 @@ impl StoredConfiguration {
             View::Scheduler => {
                 "SELECT id, base_url, api_key_enc, api_secret_enc, sync_scope, adopted_at, is_enabled, version
                  FROM config.for_scheduler"
+            }
+            View::Reconciler => {
+                "SELECT id, base_url, api_key_enc, api_secret_enc, sync_scope, adopted_at, is_enabled, version
+                 FROM config.for_reconciler"
             }
             View::ConfigApi => {
                 "SELECT id, base_url, api_key_enc, api_secret_enc, sync_scope, adopted_at, is_enabled, version

@@ -11,6 +11,7 @@
 //! | what would be sent, and how it differs | `preview` |
 //! | a FlashERP that is not empty taken over | `adopt` |
 //! | after a restore from backup | `restored` |
+//! | what a reconciliation counted | `reconciliation` |
 //!
 //! The caller brings the connection, under its own role.
 
@@ -20,6 +21,7 @@ mod configuration;
 pub mod duplicates;
 mod load;
 pub mod preview;
+pub mod reconciliation;
 mod record;
 mod restored;
 mod scope;
@@ -28,7 +30,7 @@ use events::traffic::Party;
 use messaging::Outbox;
 
 pub use configuration::{ConfigurationError, StoredConfiguration, View};
-pub use load::load;
+pub use load::{load, select_all};
 pub use record::SourceRecord;
 pub use restored::{Restored, restored};
 pub use scope::Scope;

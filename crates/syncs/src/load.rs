@@ -10,6 +10,39 @@ use uuid::Uuid;
 
 use crate::SourceRecord;
 
+/// Table or view of a type's records, and the columns that [`SourceRecord::from_row`] reads.
+const fn source(kind: EntityType) -> (&'static str, &'static str) {
+    match kind {
+        EntityType::Customer => ("upcoach.users", "id, email, name, stripe_customer_id, created_at, updated_at"),
+        EntityType::Transaction => (
+            "upcoach.transactions",
+            "id, user_id, subscription_id, stripe_transaction_id, type, status, amount, currency, payment_method, description,
+                stripe_invoice_id, stripe_charge_id, stripe_refund_id, failure_reason, refunded_amount, fee, net, created_at, updated_at",
+        ),
+        EntityType::Subscription => (
+            "upcoach.subscriptions",
+            "id, user_id, stripe_subscription_id, stripe_customer_id, plan, status, billing_interval, amount, currency, trial_start,
+                trial_end, current_period_start, current_period_end, canceled_at, created_at, updated_at",
+        ),
+        EntityType::Invoice => (
+            "upcoach.invoices",
+            "id, user_id, subscription_id, transaction_id, stripe_invoice_id, flasherp_invoice_id, origin, status, amount, currency,
+                due_date, paid_at, created_at, updated_at",
+        ),
+        EntityType::FinancialReport => (
+            "scheduling.reports_for_sync_worker",
+            "id, period::text AS period, period_start, period_end, currency, revenue, costs, profit, mrr, arr, fees_incomplete, revision",
+        ),
+    }
+}
+
+/// `SELECT ... FROM ...` of all records of a type, for a statement that joins them with something; [`SourceRecord::from_row`] reads its rows.
+#[must_use]
+pub fn select_all(kind: EntityType) -> String {
+    let (table, columns) = source(kind);
+    format!("SELECT {columns} FROM {table}")
+}
+
 /// Loads the records of one type by id. Who is not there is not in the answer; one that can't be read says why, and stops no other.
 ///
 /// # Errors
@@ -19,34 +52,21 @@ pub async fn load(
     kind: EntityType,
     ids: &[Uuid],
 ) -> Result<HashMap<Uuid, Result<SourceRecord, String>>, sqlx::Error> {
-    let statement = match kind {
-        EntityType::Customer => {
-            "SELECT id, email, name, stripe_customer_id, created_at, updated_at FROM upcoach.users WHERE id = ANY ($1)"
-        }
-        EntityType::Transaction => {
-            "SELECT id, user_id, subscription_id, stripe_transaction_id, type, status, amount, currency, payment_method,
-                description, stripe_invoice_id, stripe_charge_id, stripe_refund_id, failure_reason, refunded_amount, fee, net,
-                created_at, updated_at
-             FROM upcoach.transactions WHERE id = ANY ($1)"
-        }
-        EntityType::Subscription => {
-            "SELECT id, user_id, stripe_subscription_id, stripe_customer_id, plan, status, billing_interval, amount, currency,
-                trial_start, trial_end, current_period_start, current_period_end, canceled_at, created_at, updated_at
-             FROM upcoach.subscriptions WHERE id = ANY ($1)"
-        }
-        EntityType::Invoice => {
-            "SELECT id, user_id, subscription_id, transaction_id, stripe_invoice_id, flasherp_invoice_id, origin, status,
-                amount, currency, due_date, paid_at, created_at, updated_at
-             FROM upcoach.invoices WHERE id = ANY ($1)"
-        }
-        EntityType::FinancialReport => {
-            "SELECT id, period::text AS period, period_start, period_end, currency, revenue, costs, profit, mrr, arr, fees_incomplete,
-                revision
-             FROM scheduling.reports_for_sync_worker WHERE id = ANY ($1)"
-        }
-    };
-    let rows = sqlx::query(statement).bind(ids).fetch_all(pool).await?;
-    rows.iter().map(|row| Ok((row.try_get("id")?, read(kind, row).map_err(|error| error.to_string())))).collect()
+    let statement = format!("{} WHERE id = ANY ($1)", select_all(kind));
+    let rows = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(ids).fetch_all(pool).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get("id")?, SourceRecord::from_row(kind, row).map_err(|error| error.to_string()))))
+        .collect()
+}
+
+impl SourceRecord {
+    /// Reads a row of [`select_all`].
+    ///
+    /// # Errors
+    /// A column is missing, or holds what it can't.
+    pub fn from_row(kind: EntityType, row: &PgRow) -> Result<Self, sqlx::Error> {
+        read(kind, row)
+    }
 }
 
 fn read(kind: EntityType, row: &PgRow) -> Result<SourceRecord, sqlx::Error> {

@@ -5,6 +5,9 @@ use domain::upcoach::{FinancialReport, Invoice, Subscription, Transaction, User}
 use domain::{EntityType, FlashErpId, UserId};
 use time::OffsetDateTime;
 
+/// Stands for a customer that is not in FlashERP yet; never shown or sent.
+const NO_CUSTOMER: &str = "none";
+
 /// A record of UpCoach's.
 #[derive(Debug, Clone)]
 pub enum SourceRecord {
@@ -56,6 +59,32 @@ impl SourceRecord {
             Self::Invoice(invoice) => invoice.created_at,
             Self::Report(report) => report.period_end,
         }
+    }
+
+    /// When UpCoach changed it last; of a report, never.
+    #[must_use]
+    pub const fn updated_at(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::Customer(user) => Some(user.updated_at),
+            Self::Transaction(transaction) => Some(transaction.updated_at),
+            Self::Subscription(subscription) => Some(subscription.updated_at),
+            Self::Invoice(invoice) => Some(invoice.updated_at),
+            Self::Report(_) => None,
+        }
+    }
+
+    /// As FlashERP is to hold it. Without `customer`, of one that depends on a customer, all but that.
+    ///
+    /// # Errors
+    /// It can't be told to FlashERP as it is.
+    pub fn map_without_customer(&self, customer: Option<&FlashErpId>) -> Result<Fields, MappingError> {
+        if customer.is_some() || self.depends_on().is_none() {
+            return self.map(customer).unwrap_or_else(|| Ok(Fields::new()));
+        }
+        let nobody = FlashErpId::new(NO_CUSTOMER.to_owned()).ok();
+        let mut wanted = self.map(nobody.as_ref()).unwrap_or_else(|| Ok(Fields::new()))?;
+        wanted.remove(&Field::CustomerId);
+        Ok(wanted)
     }
 
     /// As FlashERP is to hold it; none when it depends on a customer and there is none. `customer` is FlashERP's id of whom it depends on; a customer needs none.

@@ -21,6 +21,7 @@ pub mod disk;
 pub mod faults;
 pub mod history;
 mod infra;
+pub mod ledger;
 mod process;
 pub mod proxy;
 pub mod recorder;

@@ -60,6 +60,8 @@ pub enum Seat {
     ConfigApiManagement,
     /// The management port of `scheduler`.
     SchedulerManagement,
+    /// The management port of `reconciler`.
+    ReconcilerManagement,
     /// The management port of `gateway`.
     GatewayManagement,
     /// The management port of the sandbox.
@@ -68,7 +70,7 @@ pub enum Seat {
 
 impl Seat {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Gateway,
         Self::Postgres,
         Self::Nats,
@@ -80,6 +82,7 @@ impl Seat {
         Self::SyncWorkerManagement,
         Self::ConfigApiManagement,
         Self::SchedulerManagement,
+        Self::ReconcilerManagement,
         Self::GatewayManagement,
         Self::SandboxManagement,
     ];
@@ -98,6 +101,7 @@ impl Seat {
             Self::SyncWorkerManagement => 11,
             Self::ConfigApiManagement => 12,
             Self::SchedulerManagement => 13,
+            Self::ReconcilerManagement => 14,
             Self::GatewayManagement => 15,
             Self::SandboxManagement => 16,
         }
@@ -117,6 +121,7 @@ impl Seat {
             Self::SyncWorkerManagement => "ERP_PORT_SYNC_WORKER_MANAGEMENT",
             Self::ConfigApiManagement => "ERP_PORT_CONFIG_API_MANAGEMENT",
             Self::SchedulerManagement => "ERP_PORT_SCHEDULER_MANAGEMENT",
+            Self::ReconcilerManagement => "ERP_PORT_RECONCILER_MANAGEMENT",
             Self::GatewayManagement => "ERP_PORT_GATEWAY_MANAGEMENT",
             Self::SandboxManagement => "ERP_PORT_SANDBOX_MANAGEMENT",
         }
@@ -136,6 +141,7 @@ impl Seat {
             Self::SyncWorkerManagement => "the management port of sync-worker",
             Self::ConfigApiManagement => "the management port of config-api",
             Self::SchedulerManagement => "the management port of scheduler",
+            Self::ReconcilerManagement => "the management port of reconciler",
             Self::GatewayManagement => "the management port of gateway",
             Self::SandboxManagement => "the management port of flasherp-sandbox",
         }

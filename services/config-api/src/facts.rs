@@ -1,4 +1,4 @@
-//! What is said of syncs, for those who wait for it.
+//! What is said of syncs and reconciliations, for those who wait for it.
 //!
 //! What the process hears of syncs is handed to those who wait for them. Nobody who waits relies on it
 //! alone: a fact may be lost with the broker, and then the row says the same. Whoever waits begins to listen first, and asks then.
@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::{ErrorCode, FlashErpId, SyncId};
 use events::{AnyEvent, SyncResult};
 use messaging::Heard;
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// What became of an attempt.
@@ -39,6 +41,7 @@ type Waiters = HashMap<SyncId, Vec<(u64, UnboundedSender<Told>)>>;
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     inner: Arc<Mutex<(u64, Waiters)>>,
+    reconciliations: Arc<Notify>,
 }
 
 /// Somebody who waits for facts about one sync, until it is dropped.
@@ -55,7 +58,10 @@ impl Facts {
     pub(crate) fn hear(&self, heard: &Heard<AnyEvent>) {
         match heard {
             Heard::Event(received) => self.tell(&received.message),
-            Heard::Gap => self.tell_all(),
+            Heard::Gap => {
+                self.reconciliations.notify_waiters();
+                self.tell_all();
+            }
         }
     }
 
@@ -68,6 +74,11 @@ impl Facts {
         let number = inner.0;
         inner.1.entry(sync).or_default().push((number, sender));
         Waiting { facts: self.clone(), sync, number, told }
+    }
+
+    /// Comes true when some reconciliation has ended since this was called, or may have.
+    pub(crate) fn reconciliation_ended(&self) -> OwnedNotified {
+        Arc::clone(&self.reconciliations).notified_owned()
     }
 
     fn tell(&self, event: &AnyEvent) {
@@ -88,6 +99,7 @@ impl Facts {
                     Told::Attempt { attempted, answers: event.request_counter, duration: event.duration_ms },
                 )
             }
+            AnyEvent::ReconciliationCompleted(_) => return self.reconciliations.notify_waiters(),
             _ => return,
         };
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,9 @@
 //! The words of the domain, as the API reads and describes them.
 
-use domain::{BatchKind, BatchStatus, EntityType, ErrorCode, SourceSystem, SyncStatus};
+use domain::{
+    BatchKind, BatchStatus, Decision, EntityType, ErrorCode, FindingClass, ReconciliationStatus, SourceSystem,
+    SyncStatus,
+};
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::input::Fields;
@@ -33,6 +36,12 @@ words! {
     batch_kind, batch_kind_schema: BatchKind;
     /// Reads where a batch stands.
     batch_status, batch_status_schema: BatchStatus;
+    /// Reads in which way both sides differ.
+    finding_class, finding_class_schema: FindingClass;
+    /// Reads what was decided on a finding.
+    decision, decision_schema: Decision;
+    /// Reads where a reconciliation stands.
+    reconciliation_status, reconciliation_status_schema: ReconciliationStatus;
 }
 
 /// The schema of what can be imported.

@@ -27,6 +27,7 @@ mod other_side;
 pub mod overview;
 pub mod paging;
 pub mod pause;
+pub mod reconciliations;
 pub mod records;
 mod routes;
 mod state;

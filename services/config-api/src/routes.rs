@@ -19,6 +19,7 @@
 //! | `GET /api/erp/batches`, `/{id}`, `DELETE /{id}` | [`batches`] |
 //! | `POST /api/erp/import` | [`import`] |
 //! | `GET /api/erp/metrics`, `/exposure`, `/error-groups`; `POST /error-groups/{fingerprint}/{retry,skip,acknowledge}` | [`overview`] |
+//! | `POST /api/erp/sync/reconcile`; `GET /api/erp/reconciliations`, `/{id}`, `/{id}/findings` and what is done about them | [`reconciliations`] |
 //! | `GET /api/erp/timeline` | [`timeline`] |
 //! | `GET /api/erp/webhooks`, `/{id}`; `POST /{id}/replay`, `/webhooks/replay` | [`webhooks`] |
 
@@ -30,7 +31,7 @@ use crate::State;
 use crate::handlers::unmatched::{self, KnownPaths};
 use crate::handlers::{
     audit, batches, configuration, connection_test, docs, events, history, import, jobs, manual_sync, overview, pause,
-    preview, status, syncs, timeline, webhooks,
+    preview, reconciliations, status, syncs, timeline, webhooks,
 };
 
 /// The routes that the API's description is made from. A handler's path and method stand above it.
@@ -79,6 +80,14 @@ fn records(config: &mut ServiceConfig) {
         .service(overview::skip)
         .service(overview::acknowledge)
         .service(timeline::timeline)
+        .service(reconciliations::reconcile)
+        .service(reconciliations::list)
+        .service(reconciliations::one)
+        .service(reconciliations::findings)
+        .service(reconciliations::heal_all)
+        .service(reconciliations::heal)
+        .service(reconciliations::accept)
+        .service(reconciliations::ignore)
         .service(webhooks::list)
         .service(webhooks::replay_all)
         .service(webhooks::one)

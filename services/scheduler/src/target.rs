@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use flasherp::{Client, Observation, Observer, Options, SharedGate};
+use flasherp::{CallMetrics, Client, Options, SharedGate};
 use secrets::Keyring;
 use service::config_watch::{Versioned, Watched};
-use service::metrics::{Counter, Histogram};
 use sqlx::PgPool;
 use syncs::{StoredConfiguration, View};
 use time::OffsetDateTime;
@@ -81,20 +80,6 @@ impl Targets {
         match read.await {
             Ok(Ok(target)) => Ok(target.present().filter(|target| target.enabled && !self.disabled).cloned()),
             Ok(Err(_)) | Err(_) => Err(Unread),
-        }
-    }
-}
-
-struct CallMetrics;
-
-impl Observer for CallMetrics {
-    fn observed(&self, observation: &Observation) {
-        let operation = observation.subject.operation.as_str();
-        let code = observation.failure.map_or("ok", domain::ErrorCode::as_str);
-        Counter::FlashErpCalls.increment(&[("operation", operation), ("code", code)]);
-        Histogram::FlashErpCall.observe(observation.duration, &[("operation", operation)]);
-        if observation.tries > 1 {
-            Counter::FlashErpRetries.add(u64::from(observation.tries - 1), &[("operation", operation)]);
         }
     }
 }

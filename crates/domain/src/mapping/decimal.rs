@@ -1,6 +1,7 @@
 //! A number as its text. Equal by value, so that FlashERP may answer 10.990 to 10.99; written as it was given; never binary.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ pub struct Decimal(String);
 pub struct InvalidDecimal;
 
 /// Sign, digits without zeros at either end, and the power of ten of the last digit: one form for each value.
-#[derive(PartialEq, Eq)]
+#[derive(PartialEq, Eq, Hash)]
 struct Canonical {
     negative: bool,
     digits: Vec<u8>,
@@ -87,6 +88,13 @@ impl PartialEq for Decimal {
 }
 
 impl Eq for Decimal {}
+
+impl Hash for Decimal {
+    /// By value, as it is compared.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        canonical(&self.0).hash(state);
+    }
+}
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,7 +11,7 @@ use super::decimal::Decimal;
 const MAX_DEPTH: u32 = 32;
 
 /// A JSON value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Json {
     /// null
     Null,

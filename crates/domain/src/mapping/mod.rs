@@ -6,12 +6,14 @@
 
 mod base;
 mod body;
+mod control;
 mod customer;
 mod decimal;
 mod diff;
 mod field;
 mod invoice;
 mod json;
+mod marks;
 mod metadata;
 mod record;
 mod report;
@@ -19,21 +21,25 @@ mod shared;
 mod subscription;
 mod theirs;
 mod transaction;
+mod unlike;
 mod value;
 
 pub use base::{Base, Exchanged};
 pub use body::{body, value_json};
+pub use control::control_amount;
 pub use customer::customer;
 pub use decimal::Decimal;
 pub use diff::{Leftover, agrees, diff, diff_against_record};
 pub use field::{Field, FieldKind};
 pub use invoice::invoice;
 pub use json::{Json, JsonError};
+pub use marks::{Marks, mark};
 pub use record::{Record, RecordError};
 pub use report::financial_report;
 pub use subscription::{before_cancelling, is_cancelled, subscription};
 pub use theirs::{changed_there, open_to_flasherp};
 pub use transaction::transaction;
+pub use unlike::unlike;
 pub use value::{FieldValue, Fields};
 
 use crate::{error_code::ErrorCode, money::MoneyError};

@@ -105,6 +105,15 @@ impl Money {
         Ok(Self { minor, ..self })
     }
 
+    /// The amount with the other sign.
+    ///
+    /// # Errors
+    /// [`MoneyError::OutOfRange`] for the one amount whose opposite does not exist.
+    pub fn opposite(self) -> Result<Self, MoneyError> {
+        let minor = self.minor.checked_neg().ok_or(MoneyError::OutOfRange { currency: self.code() })?;
+        Ok(Self { minor, ..self })
+    }
+
     fn digits(self) -> u32 {
         iso_digits(self.currency)
     }

@@ -20,9 +20,8 @@ pub struct Model {
     pub ours: Option<Json>,
     #[sea_orm(column_type = "JsonBinary")]
     pub theirs: Option<Json>,
-    #[sea_orm(column_type = "Text")]
-    pub currency: Option<String>,
-    pub difference: Option<i64>,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub difference: Option<Json>,
     pub decision: super::kinds::Decision,
     pub decided_at: Option<TimeDateTimeWithTimeZone>,
     #[sea_orm(column_type = "Text")]

@@ -76,3 +76,20 @@ pub enum SliceStatus {
     #[sea_orm(string_value = "failed")]
     Failed,
 }
+
+/// `reconciliation.suspicion`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[sea_orm(rs_type = "String", db_type = "Enum", enum_name = "suspicion")]
+pub enum Suspicion {
+    #[sea_orm(string_value = "pair")]
+    Pair,
+    #[sea_orm(string_value = "ours")]
+    Ours,
+    #[sea_orm(string_value = "theirs")]
+    Theirs,
+    #[sea_orm(string_value = "duplicate")]
+    Duplicate,
+    #[sea_orm(string_value = "orphan")]
+    Orphan,
+}

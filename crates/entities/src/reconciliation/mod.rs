@@ -6,3 +6,4 @@ pub mod outbox;
 pub mod run;
 pub mod slice;
 pub mod staged_record;
+pub mod suspect;

@@ -19,8 +19,11 @@ pub struct Model {
     pub requested_by: Option<String>,
     pub lease_owner: Option<Uuid>,
     pub lease_until: Option<TimeDateTimeWithTimeZone>,
+    pub cutoff_at: Option<TimeDateTimeWithTimeZone>,
+    pub compared_at: Option<TimeDateTimeWithTimeZone>,
     #[sea_orm(column_type = "JsonBinary")]
     pub totals: Json,
+    pub heals_requested: i32,
     pub proven: Option<bool>,
     #[sea_orm(column_type = "Text")]
     pub error: Option<String>,

@@ -12,9 +12,11 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub slice_from: TimeDateTimeWithTimeZone,
     pub slice_to: TimeDateTimeWithTimeZone,
+    pub owner: Uuid,
     pub status: super::kinds::SliceStatus,
     #[sea_orm(column_type = "Text")]
     pub cursor: Option<String>,
+    pub restarts: i32,
     pub records: i64,
     #[sea_orm(column_type = "Text")]
     pub error: Option<String>,

@@ -1,4 +1,4 @@
-//! Table `reconciliation.staging`. A FlashERP record as paged by a run.
+//! Table `reconciliation.staging`, the pattern of each run's own table: a FlashERP record as paged, reduced to what is compared.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,18 +6,18 @@ use sea_orm::entity::prelude::*;
 #[sea_orm(schema_name = "reconciliation", table_name = "staging")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub run_id: Uuid,
-    #[sea_orm(primary_key, auto_increment = false)]
     pub entity_type: super::super::sync::kinds::EntityType,
     #[sea_orm(primary_key, auto_increment = false, column_type = "Text")]
     pub target_id: String,
-    #[sea_orm(column_type = "Text")]
-    pub upcoach_reference: Option<String>,
+    pub source_id: Option<Uuid>,
     pub slice_from: TimeDateTimeWithTimeZone,
     pub target_created_at: TimeDateTimeWithTimeZone,
     pub target_updated_at: TimeDateTimeWithTimeZone,
-    #[sea_orm(column_type = "JsonBinary")]
-    pub record: Json,
+    #[sea_orm(column_type = "VarBinary(StringLen::None)")]
+    pub marks: Vec<u8>,
+    #[sea_orm(column_type = "Text")]
+    pub currency: Option<String>,
+    pub minor: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -78,6 +78,7 @@ fn of_entities() -> Shape {
     add::<entities::reconciliation::run::Entity>(&mut shape);
     add::<entities::reconciliation::slice::Entity>(&mut shape);
     add::<entities::reconciliation::staged_record::Entity>(&mut shape);
+    add::<entities::reconciliation::suspect::Entity>(&mut shape);
     shape
 }
 

@@ -106,6 +106,12 @@ metrics! {
         AuditRowsSealed = "erp_audit_rows_sealed", Count;
         /// Notices of alerts, by `channel` (slack, email) and `result` (sent, failed).
         AlertNotices = "erp_alert_notices", Count;
+        /// Reconciliations that ended, by `status` (completed, incomplete, failed).
+        Reconciliations = "erp_reconciliations", Count;
+        /// FlashERP's records that reconciliations have read, by `entity_type`.
+        ReconciledRecords = "erp_reconciled_records", Count;
+        /// Findings of reconciliations that nobody had decided on before, by `class`.
+        ReconciliationFindings = "erp_reconciliation_findings", Count;
         /// Changes of the breaker, by `state`.
         CircuitChanged = "erp_circuit_changed", Count;
         /// Connections to the database made.
@@ -144,6 +150,8 @@ metrics! {
         StripeCall = "erp_stripe_call_duration", Seconds;
         /// Time of one run of a job, by `job`.
         JobDuration = "erp_job_duration", Seconds;
+        /// Time of a part of one reconciliation, by `stage` (read, compare, verify).
+        ReconciliationDuration = "erp_reconciliation_duration", Seconds;
         /// Time from a change in UpCoach to its being in FlashERP, by `entity_type`.
         ChangeToFlashErp = "erp_change_to_flasherp", Seconds;
         /// Time from a webhook's arrival to its record being in FlashERP, by `entity_type`.

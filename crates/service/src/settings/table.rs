@@ -5,12 +5,12 @@
 
 use super::setting::{Kind, Setting};
 use crate::Binary;
-use crate::Binary::{ConfigApi, Erpctl, Gateway, Ingress, Sandbox, Scheduler, Stack, SyncWorker};
+use crate::Binary::{ConfigApi, Erpctl, Gateway, Ingress, Reconciler, Sandbox, Scheduler, Stack, SyncWorker};
 
 /// The long-running services that stand on the database.
-const SERVICES: &[Binary] = &[ConfigApi, Ingress, Scheduler, SyncWorker];
+const SERVICES: &[Binary] = &[ConfigApi, Ingress, Scheduler, SyncWorker, Reconciler];
 /// Everything with a management port.
-const SERVERS: &[Binary] = &[Gateway, ConfigApi, Ingress, Scheduler, SyncWorker, Sandbox];
+const SERVERS: &[Binary] = &[Gateway, ConfigApi, Ingress, Scheduler, SyncWorker, Reconciler, Sandbox];
 /// The services that people and their programs call.
 const AUTHENTICATING: &[Binary] = &[Gateway, ConfigApi];
 
@@ -52,7 +52,7 @@ macro_rules! settings {
 settings! {
     // Where things are
     /// PostgreSQL, under the service's own role; for `erpctl` under the owner's.
-    DATABASE_URL = url().like("postgres://role:password@host:5432/erp").secret().required().read_by(&[ConfigApi, Ingress, Scheduler, SyncWorker, Erpctl]);
+    DATABASE_URL = url().like("postgres://role:password@host:5432/erp").secret().required().read_by(&[ConfigApi, Ingress, Scheduler, SyncWorker, Reconciler, Erpctl]);
     /// NATS, with the service's own user and password in it.
     NATS_URL = Setting::of(Kind::Urls).like("nats://user:password@host:4222").secret().required().read_by(SERVICES);
     /// Put before every subject and stream name, so that several systems can share one broker; ends with a dot.
@@ -84,7 +84,7 @@ settings! {
 
     // Secrets at rest
     /// Keys for the secrets in the database, as `id:base64 of 32 bytes`, comma-separated: the first encrypts, all decrypt. `erpctl keys generate` makes one.
-    ERP_ENCRYPTION_KEYS = list().secret().required().read_by(&[ConfigApi, Ingress, Scheduler, SyncWorker, Erpctl]);
+    ERP_ENCRYPTION_KEYS = list().secret().required().read_by(&[ConfigApi, Ingress, Scheduler, SyncWorker, Reconciler, Erpctl]);
 
     // FlashERP
     /// `false` stops outbound work and FlashERP's webhooks whatever the configuration says. Unset is not false. With no configuration yet it switches the first one on or off; unset leaves that off.
@@ -98,17 +98,17 @@ settings! {
     /// Secrets of FlashERP's webhooks, accepted beside the configuration's; comma-separated while rotating. The first is the first configuration's.
     FLASHERP_WEBHOOK_SECRET = list().secret().read_by(&[ConfigApi, Ingress, Sandbox]);
     /// How long one call to FlashERP may take.
-    FLASHERP_TIMEOUT_SECS = seconds(1, 300).default("30").read_by(&[Scheduler, SyncWorker, Erpctl]);
+    FLASHERP_TIMEOUT_SECS = seconds(1, 300).default("30").read_by(&[Scheduler, SyncWorker, Reconciler, Erpctl]);
     /// How long after a call of unknown outcome FlashERP may still act on it.
     FLASHERP_SETTLE_SECS = seconds(0, 86_400).default("90").read_by(&[Scheduler, SyncWorker, Erpctl]);
     /// Requests to FlashERP a second, all workers together; 0 for no limit.
-    FLASHERP_MAX_RPS = integer(0, 1_000_000).unit("requests a second").default("0").read_by(&[ConfigApi, Scheduler, SyncWorker, Erpctl]);
+    FLASHERP_MAX_RPS = integer(0, 1_000_000).unit("requests a second").default("0").read_by(&[ConfigApi, Scheduler, SyncWorker, Reconciler, Erpctl]);
     /// Failures in a row, of two records at least, after which the breaker opens.
-    CIRCUIT_FAILURES = integer(1, 1000).unit("failures").default("5").read_by(&[ConfigApi, Scheduler, SyncWorker, Erpctl]);
+    CIRCUIT_FAILURES = integer(1, 1000).unit("failures").default("5").read_by(&[ConfigApi, Scheduler, SyncWorker, Reconciler, Erpctl]);
     /// How long the breaker stays open before one record is tried.
-    CIRCUIT_RESET_SECS = seconds(1, 86_400).default("60").read_by(&[ConfigApi, Scheduler, SyncWorker, Erpctl]);
+    CIRCUIT_RESET_SECS = seconds(1, 86_400).default("60").read_by(&[ConfigApi, Scheduler, SyncWorker, Reconciler, Erpctl]);
     /// Lets FlashERP's base URL, and Stripe's, be http and lead to private addresses. For development.
-    ERP_ALLOW_PRIVATE_BASE_URL = flag().default("false").read_by(&[ConfigApi, Scheduler, SyncWorker, Erpctl]);
+    ERP_ALLOW_PRIVATE_BASE_URL = flag().default("false").read_by(&[ConfigApi, Scheduler, SyncWorker, Reconciler, Erpctl]);
 
     // Stripe
     /// Secrets of Stripe's webhooks, comma-separated while rotating. Without one they are answered 503.
@@ -195,6 +195,16 @@ settings! {
     /// More failed syncs than this waiting for their retry raise an alert.
     ALERT_RETRY_QUEUE = integer(0, 1_000_000_000).unit("syncs").default("100").read_by(&[Scheduler]);
 
+    // Reconciliation
+    /// How long a reconciliation is a reconciler's before another one may go on with it; it is renewed while it runs.
+    RECONCILIATION_LEASE_SECS = seconds(3, 3600).default("30").read_by(&[Reconciler]);
+    /// Parts of a reconciliation's window that are read from FlashERP at the same time.
+    RECONCILIATION_SLICES = integer(1, 64).unit("slices").default("8").read_by(&[Reconciler]);
+    /// How long a reconciliation goes on trying a call that FlashERP does not answer, before it leaves that part out.
+    RECONCILIATION_PATIENCE_SECS = seconds(0, 86_400).default("600").read_by(&[Reconciler]);
+    /// Findings that one reconciliation may heal by itself, where it was asked to.
+    RECONCILIATION_AUTO_HEAL_CAP = integer(0, 1_000_000).unit("findings").default("1000").read_by(&[Reconciler]);
+
     // Syncing
     /// What a worker does, so that both can be scaled apart.
     SYNC_WORKER_ROLES = Setting::of(Kind::Choices(&["outbound", "inbound"])).default("outbound,inbound").read_by(&[SyncWorker]);
@@ -254,6 +264,8 @@ settings! {
     ERP_PORT_CONFIG_API_MANAGEMENT = integer(0, 65_535).read_by(&[Stack]);
     /// The local stack's management port of scheduler.
     ERP_PORT_SCHEDULER_MANAGEMENT = integer(0, 65_535).read_by(&[Stack]);
+    /// The local stack's management port of reconciler.
+    ERP_PORT_RECONCILER_MANAGEMENT = integer(0, 65_535).read_by(&[Stack]);
     /// The local stack's management port of gateway.
     ERP_PORT_GATEWAY_MANAGEMENT = integer(0, 65_535).read_by(&[Stack]);
     /// The local stack's management port of the sandbox.

@@ -8,7 +8,7 @@ mod plan;
 mod shown;
 mod standing;
 
-use domain::mapping::{Fields, MappingError, Record};
+use domain::mapping::Record;
 use domain::{EntityType, FlashErpId, Outcome, RequestId, SourceSystem, SyncId};
 use flasherp::{Call, CallError, Client};
 use sqlx::PgPool;
@@ -18,13 +18,10 @@ use uuid::Uuid;
 pub use plan::Action;
 pub use shown::{Difference, Preview, Problem};
 
-use crate::{Scope, SourceRecord};
+use crate::Scope;
 use plan::{Known, plan};
 use shown::Shown;
 use standing::Standing;
-
-/// Stands for a customer that is not in FlashERP yet; never shown.
-const NO_CUSTOMER: &str = "none";
 
 /// Whose previews, and where the other side is.
 #[derive(Clone)]
@@ -78,7 +75,7 @@ impl Previews {
             needs_customer: owner.filter(|_| customer.is_none()),
             standing: &standing,
         };
-        let wanted = match wanted(&record, customer) {
+        let wanted = match record.map_without_customer(customer.as_ref()) {
             Ok(wanted) => wanted,
             Err(error) => return Ok(shown.impossible(&error)),
         };
@@ -126,15 +123,4 @@ struct Held {
     by_target: bool,
     /// Further records with our reference, oldest first.
     duplicates: Vec<FlashErpId>,
-}
-
-/// As FlashERP is to hold it; without a customer while there is none.
-fn wanted(record: &SourceRecord, customer: Option<FlashErpId>) -> Result<Fields, MappingError> {
-    let missing = customer.is_none() && record.depends_on().is_some();
-    let customer = customer.or_else(|| FlashErpId::new(NO_CUSTOMER.to_owned()).ok());
-    let mut wanted = record.map(customer.as_ref()).unwrap_or_else(|| Ok(Fields::new()))?;
-    if missing {
-        wanted.remove(&domain::mapping::Field::CustomerId);
-    }
-    Ok(wanted)
 }

@@ -23,7 +23,7 @@ const GATEWAY: &str = "gateway";
 const ISSUER: &str = "local";
 const AUDIENCE: &str = "erp";
 
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 7] = [
     Row { name: SANDBOX, role: None, http: Some(Seat::Sandbox), management: Seat::SandboxManagement },
     // It writes the configuration that the others read.
     Row {
@@ -34,6 +34,7 @@ const ROWS: [Row; 6] = [
     },
     Row { name: "sync-worker", role: Some("erp_sync_worker"), http: None, management: Seat::SyncWorkerManagement },
     Row { name: "scheduler", role: Some("erp_scheduler"), http: None, management: Seat::SchedulerManagement },
+    Row { name: "reconciler", role: Some("erp_reconciler"), http: None, management: Seat::ReconcilerManagement },
     Row { name: "ingress", role: Some("erp_ingress"), http: Some(Seat::Ingress), management: Seat::IngressManagement },
     // Last: once it answers, everything behind is there.
     Row { name: GATEWAY, role: None, http: Some(Seat::Gateway), management: Seat::GatewayManagement },
@@ -133,6 +134,7 @@ pub(super) fn env(settings: &StackSettings) -> Vec<(String, String)> {
         ("SYNC_WORKER_MANAGEMENT_URL", http(Seat::SyncWorkerManagement)),
         ("CONFIG_API_MANAGEMENT_URL", http(Seat::ConfigApiManagement)),
         ("SCHEDULER_MANAGEMENT_URL", http(Seat::SchedulerManagement)),
+        ("RECONCILER_MANAGEMENT_URL", http(Seat::ReconcilerManagement)),
     ]);
     env.extend(settings.secrets.for_services().map(|(name, _)| (name, settings.secret(name).to_owned())));
     env.extend(

@@ -8,72 +8,41 @@ use crate::layout::{Layout, checkout, write_private};
 use crate::ports::{PortPlan, Seat};
 use crate::secrets::Secrets;
 use crate::{Result, StackError};
+use service::Binary;
+use service::settings::Setting;
 
 /// Where the data is when `ERP_DATA_DIR` says nothing, in the checkout.
 const DEFAULT_DATA_DIR: &str = ".local/data";
 
-/// Variables of the caller that services get as they are. What is only the stack's (its ports and folders), or would
-/// lead a service to somebody else's database or broker, is not among them.
-const HANDED_DOWN: &[&str] = &[
-    "ALERT_EMAIL_TO",
-    "AUTH_CLOCK_LEEWAY_SECS",
-    "AUTH_JWKS_FILE",
-    "AUTH_JWKS_URL",
-    "AUTH_JWT_AUDIENCE",
-    "AUTH_JWT_ISSUER",
-    "AUTH_JWT_SECRET",
-    "CIRCUIT_FAILURES",
-    "CIRCUIT_RESET_SECS",
-    "ERP_ALLOW_PRIVATE_BASE_URL",
-    "ERP_DB_ACQUIRE_TIMEOUT_SECS",
-    "ERP_DB_MAX_CONNECTIONS",
-    "ERP_DB_STATEMENT_TIMEOUT_SECS",
-    "ERP_ENCRYPTION_KEYS",
-    "ERP_PRODUCTION",
-    "ERP_SHUTDOWN_GRACE_SECS",
-    "ERP_WORKER_THREADS",
-    "FLASHERP_API_KEY",
-    "FLASHERP_API_SECRET",
-    "FLASHERP_BASE_URL",
-    "FLASHERP_ENABLED",
-    "FLASHERP_MAX_RPS",
-    "FLASHERP_SETTLE_SECS",
-    "FLASHERP_TIMEOUT_SECS",
-    "FLASHERP_WEBHOOK_SECRET",
-    "GATEWAY_CORS_ORIGINS",
-    "GATEWAY_PANEL_DIR",
-    "GATEWAY_PUBLIC_URL",
-    "GATEWAY_RATE_LIMIT",
-    "HTTP_WORKERS",
-    "JOB_LEASE_SECS",
-    "MISSED_EVENTS_GRACE_SECS",
-    "MISSED_EVENTS_OVERLAP_SECS",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "RUST_BACKTRACE",
-    "RUST_LOG",
-    "SANDBOX_API_KEY",
-    "SANDBOX_API_SECRET",
-    "SANDBOX_CAPABILITIES",
-    "SANDBOX_LATENCY_MS",
-    "SANDBOX_SNAPSHOT_FILE",
-    "SLACK_WEBHOOK_URL",
-    "SMTP_URL",
-    "STRIPE_API_KEY",
-    "STRIPE_BASE_URL",
-    "STRIPE_PRICE_PLANS",
-    "STRIPE_WEBHOOK_SECRET",
-    "SYNC_APPLY_BATCH",
-    "SYNC_LEASE_SECS",
-    "SYNC_MAX_IN_FLIGHT",
-    "SYNC_MAX_RETRIES",
-    "SYNC_RETRY_BASE_SECS",
-    "SYNC_WORKER_ROLES",
-    "TRUSTED_PROXIES",
-    "UPCOACH_MODE",
-    "WEBHOOK_BODY_RETENTION_DAYS",
-    "WEBHOOK_RATE_LIMIT_FLASHERP",
-    "WEBHOOK_RATE_LIMIT_STRIPE",
+/// What the stack decides itself for each service: a caller's own would lead one to somebody else's database or broker.
+const ITS_OWN: [&str; 12] = [
+    "CONFIG_API_URL",
+    "DATABASE_URL",
+    "ERP_PORT_FILE",
+    "FLASHERP_TARGET_URL",
+    "HTTP_ADDR",
+    "INGRESS_URL",
+    "MANAGEMENT_ADDR",
+    "NATS_SUBJECT_PREFIX",
+    "NATS_URL",
+    "RECONCILER_URL",
+    "SANDBOX_URL",
+    "STRIPE_TARGET_URL",
 ];
+
+/// Variables of the caller that services get as they are: all that a service reads and the stack does not decide.
+fn handed_down() -> impl Iterator<Item = &'static str> {
+    service::settings::ALL
+        .iter()
+        .filter(|setting| is_a_services(setting))
+        .map(|setting| setting.name)
+        .filter(|name| !ITS_OWN.contains(name))
+        .chain(["RUST_BACKTRACE"])
+}
+
+fn is_a_services(setting: &Setting) -> bool {
+    setting.read_by.is_empty() || setting.read_by.iter().any(|by| !matches!(by, Binary::Stack | Binary::Erpctl))
+}
 
 /// What a stack is told.
 #[derive(Clone)]
@@ -110,7 +79,7 @@ impl StackSettings {
         let ports = PortPlan::read(setting)?;
         let binaries = Binaries::find()?;
         let secrets = Secrets::load_or_make(&layout.secrets_file())?;
-        let handed_down = HANDED_DOWN.iter().filter_map(|name| Some(((*name).to_owned(), setting(name)?))).collect();
+        let handed_down = handed_down().filter_map(|name| Some((name.to_owned(), setting(name)?))).collect();
         let beside = std::env::current_exe().doing(|| "this program does not know where it is".to_owned())?;
         let beside = beside.parent().map(PathBuf::from).unwrap_or_default();
         let programs = setting("ERP_BIN_DIR").map_or(beside, PathBuf::from);
@@ -151,7 +120,16 @@ impl StackSettings {
 
     /// Makes sure that the programs of this workspace are built.
     pub(crate) fn programs(&self) -> Result<()> {
-        let wanted = ["erpctl", "gateway", "ingress", "sync-worker", "config-api", "scheduler", "flasherp-sandbox"];
+        let wanted = [
+            "erpctl",
+            "gateway",
+            "ingress",
+            "sync-worker",
+            "config-api",
+            "scheduler",
+            "reconciler",
+            "flasherp-sandbox",
+        ];
         match wanted.into_iter().find(|name| !self.program(name).is_file()) {
             None => Ok(()),
             Some(name) => Err(StackError::ToolMissing {
@@ -212,43 +190,21 @@ fn setting(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use service::Binary;
     use service::settings::ALL;
 
     use super::*;
 
-    /// What the stack decides itself for each service.
-    const ITS_OWN: [&str; 12] = [
-        "CONFIG_API_URL",
-        "DATABASE_URL",
-        "ERP_PORT_FILE",
-        "FLASHERP_TARGET_URL",
-        "HTTP_ADDR",
-        "INGRESS_URL",
-        "MANAGEMENT_ADDR",
-        "NATS_SUBJECT_PREFIX",
-        "NATS_URL",
-        "RECONCILER_URL",
-        "SANDBOX_URL",
-        "STRIPE_TARGET_URL",
-    ];
-
-    fn is_a_services(setting: &service::settings::Setting) -> bool {
-        setting.read_by.is_empty() || setting.read_by.iter().any(|by| !matches!(by, Binary::Stack | Binary::Erpctl))
-    }
-
     #[test]
-    fn every_setting_of_a_service_is_handed_down_or_the_stacks_own() {
-        for setting in ALL.iter().filter(|setting| is_a_services(setting)) {
-            let known = HANDED_DOWN.contains(&setting.name) || ITS_OWN.contains(&setting.name);
-            assert!(known, "{} set for the stack reaches no service", setting.name);
+    fn what_the_stack_decides_for_a_service_is_a_setting_of_one_and_all_else_is_handed_down() {
+        let of_services: Vec<&str> =
+            ALL.iter().filter(|setting| is_a_services(setting)).map(|setting| setting.name).collect();
+        for name in ITS_OWN {
+            assert!(of_services.contains(&name), "no service reads {name}");
         }
-    }
-
-    #[test]
-    fn nothing_is_handed_down_that_no_service_reads() {
-        for name in HANDED_DOWN.iter().filter(|name| **name != "RUST_BACKTRACE") {
-            assert!(ALL.iter().any(|setting| setting.name == *name && is_a_services(setting)), "{name}");
+        let down: Vec<&str> = handed_down().collect();
+        assert!(down.contains(&"STRIPE_API_KEY") && down.contains(&"HEALTH_SLOW_MS"), "{down:?}");
+        for own in ITS_OWN.iter().chain(&["PG_BIN", "ERP_PORT_GATEWAY", "ERP_ADMIN_DATABASE_URL"]) {
+            assert!(!down.contains(own), "{own}");
         }
     }
 

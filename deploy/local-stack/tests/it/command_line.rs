@@ -16,9 +16,17 @@ async fn up_makes_everything_ready_and_down_leaves_no_process() {
     stack.must(&["up"]);
 
     let status = stack.must(&["status"]);
-    for server in
-        ["postgres", "nats", "flasherp-sandbox", "config-api", "sync-worker", "scheduler", "ingress", "gateway"]
-    {
+    for server in [
+        "postgres",
+        "nats",
+        "flasherp-sandbox",
+        "config-api",
+        "sync-worker",
+        "scheduler",
+        "reconciler",
+        "ingress",
+        "gateway",
+    ] {
         assert!(status.contains(server), "{server} is missing in:\n{status}");
     }
     let env = stack.env();

@@ -51,7 +51,8 @@ pub(crate) async fn audit_logs(
     answer(&state, &request, asked, "audit-logs").await
 }
 
-async fn answer<L: List>(
+/// A page, or with `Accept: text/csv` all that match.
+pub(super) async fn answer<L: List>(
     state: &State,
     request: &HttpRequest,
     asked: Listed<L>,

@@ -14,6 +14,7 @@ pub(crate) mod manual_sync;
 pub(crate) mod overview;
 pub(crate) mod pause;
 pub(crate) mod preview;
+pub(crate) mod reconciliations;
 pub(crate) mod status;
 pub(crate) mod syncs;
 pub(crate) mod timeline;

@@ -17,6 +17,7 @@ mod manual_sync;
 mod operation;
 mod overview;
 mod plans;
+mod reconciliations;
 mod refusals;
 mod rows;
 mod settings;

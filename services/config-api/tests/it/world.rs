@@ -17,6 +17,7 @@ pub(crate) struct World {
     scratch: Scratch,
     _sandbox: Service,
     worker: Option<Service>,
+    reconciler: Option<Service>,
 }
 
 impl World {
@@ -39,7 +40,7 @@ impl World {
             change(options.env("ERP_ENCRYPTION_KEYS", testkit::ENCRYPTION_KEYS))
         })
         .await;
-        Self { api, sandbox, pool, scratch, _sandbox: process, worker: None }
+        Self { api, sandbox, pool, scratch, _sandbox: process, worker: None, reconciler: None }
     }
 
     /// Starts a worker, on the broker that the API was told of first.
@@ -55,6 +56,22 @@ impl World {
         let mut worker = Service::start(options).await.expect("the worker starts");
         worker.until_ready(DEADLINE).await.expect("the worker gets ready");
         self.worker = Some(worker);
+    }
+
+    /// Starts a reconciler.
+    pub(crate) async fn start_reconciler(&mut self) {
+        let mut options = testkit::service("reconciler", self.scratch.path())
+            .env("DATABASE_URL", self.api.database.url_for("erp_reconciler"))
+            .env("NATS_URL", self.api.broker.url())
+            .env("NATS_SUBJECT_PREFIX", self.api.broker.prefix())
+            .env("ERP_ENCRYPTION_KEYS", testkit::ENCRYPTION_KEYS)
+            .env("ERP_ALLOW_PRIVATE_BASE_URL", "true")
+            .env("FLASHERP_TIMEOUT_SECS", "5");
+        options.log = self.scratch.path().join("reconciler.log");
+        options.port_file = self.scratch.path().join("reconciler.json");
+        let mut reconciler = Service::start(options).await.expect("the reconciler starts");
+        reconciler.until_ready(DEADLINE).await.expect("the reconciler gets ready");
+        self.reconciler = Some(reconciler);
     }
 
     /// A user of UpCoach's; its own change asks for a sync too.
@@ -126,8 +143,8 @@ impl World {
     }
 
     pub(crate) async fn stop(mut self) {
-        if let Some(mut worker) = self.worker.take() {
-            assert_eq!(worker.stop().await.expect("it stops"), "exit status: 0");
+        for mut service in [self.worker.take(), self.reconciler.take()].into_iter().flatten() {
+            assert_eq!(service.stop().await.expect("it stops"), "exit status: 0");
         }
         self.api.stop().await;
     }

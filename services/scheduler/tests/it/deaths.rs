@@ -54,6 +54,43 @@ dies_at! {
     with_its_end_written: "scheduler.after_finish", 1;
 }
 
+/// A scheduler that dies at `point` of the job named, and the one after it that does the job.
+async fn job_survives_a_death(world: &World, job: &str, point: &str) {
+    let fatal = world.scheduler_options("dying").env("JOB_LEASE_SECS", "4").env("ERP_FAILPOINT", format!("{point}:1"));
+    let mut dying = Service::start(fatal).await.expect("it starts");
+    dying.until_ready(SOON).await.expect("ready");
+    world.make_due(job).await;
+    let end = dying.until_ended(SOON).await.unwrap_or_else(|error| panic!("it never came to {point}: {error}"));
+    assert!(end.contains("signal: 6"), "it ended otherwise than at {point}: {end}");
+    let _next = world.start(world.scheduler_options("next")).await;
+    world.next_succeeded(job, 0).await;
+}
+
+/// What a check of health writes goes together: the check, the status in the configuration, the audit row of the change.
+const CHECKS: &str = "SELECT concat((SELECT count(*) FROM scheduling.health_checks), ' ', (SELECT health_status FROM config.erp_configurations), ' ',
+    (SELECT count(*) FROM audit.erp_audit_logs WHERE action = 'health_check'))";
+
+#[tokio::test]
+async fn a_check_of_health_that_died_before_its_commit_left_nothing() {
+    let world = World::new().await;
+    job_survives_a_death(&world, "health-check", "scheduler.before_health").await;
+    assert_eq!(world.text(CHECKS).await.as_deref(), Some("1 healthy 1"));
+}
+
+#[tokio::test]
+async fn a_check_of_health_that_died_after_its_commit_is_done_again_and_its_change_audited_once() {
+    let world = World::new().await;
+    job_survives_a_death(&world, "health-check", "scheduler.after_health").await;
+    assert_eq!(world.text(CHECKS).await.as_deref(), Some("2 healthy 1"));
+}
+
+#[tokio::test]
+async fn a_reconciliation_that_was_asked_for_before_the_death_is_not_asked_for_twice() {
+    let world = World::new().await;
+    job_survives_a_death(&world, "reconciliation", "scheduler.reconciliation_asked").await;
+    assert_eq!(world.count("SELECT count(*) FROM reconciliation.runs").await, 1);
+}
+
 #[tokio::test]
 async fn one_told_to_stop_gives_its_run_back_and_another_has_it_at_once() {
     let world = World::new().await;

@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::RequestId;
-use flasherp::{Call, Client, Observation, Observer, Options, SharedGate};
+use flasherp::{Call, CallMetrics, Client, Options, SharedGate};
 use secrets::Keyring;
 use service::config_watch::Versioned;
-use service::metrics::{Counter, Histogram};
 use syncs::{Scope, StoredConfiguration};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -84,20 +83,6 @@ impl Target {
         match self.client.health(&call).await {
             Ok(health) => self.honours_keys.store(health.capabilities.idempotency_key, Ordering::Relaxed),
             Err(error) => tracing::warn!(code = error.code.as_str(), "FlashERP did not say what it can do"),
-        }
-    }
-}
-
-struct CallMetrics;
-
-impl Observer for CallMetrics {
-    fn observed(&self, observation: &Observation) {
-        let operation = observation.subject.operation.as_str();
-        let code = observation.failure.map_or("ok", domain::ErrorCode::as_str);
-        Counter::FlashErpCalls.increment(&[("operation", operation), ("code", code)]);
-        Histogram::FlashErpCall.observe(observation.duration, &[("operation", operation)]);
-        if observation.tries > 1 {
-            Counter::FlashErpRetries.add(u64::from(observation.tries - 1), &[("operation", operation)]);
         }
     }
 }

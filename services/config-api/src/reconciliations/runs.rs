@@ -1,0 +1,276 @@
+//! Runs as the API shows them: where they stand, what they counted, and whether their control totals are proven.
+
+use domain::money::currency;
+use domain::{FindingClass, Money, ReconciliationStatus};
+use serde::Serialize;
+use sqlx::postgres::PgRow;
+use sqlx::types::Json;
+use sqlx::{FromRow, PgPool, Row as _};
+use syncs::reconciliation::{CurrencyTotals, Totals, TypeTotals};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::input::{Fields, FromFields};
+use crate::labels;
+use crate::listing::{Conditions, List};
+use crate::paging::Cursor;
+use crate::timestamp::Timestamp;
+
+const COLUMNS: &str = "r.id, r.status::text, r.window_from, r.window_to, r.cutoff_secs, r.entity_types::text[], r.auto_heal, r.requested_by, \
+    r.totals, r.proven, r.heals_requested, r.error, r.created_at, r.started_at, r.finished_at, \
+    (1000 * extract(epoch FROM coalesce(r.finished_at, clock_timestamp()) - r.started_at))::bigint AS duration";
+
+/// A reconciliation.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reconciliation {
+    pub id: Uuid,
+    /// `incomplete`: a part of FlashERP could not be read, and nothing is said of what is missing.
+    #[schema(schema_with = labels::reconciliation_status_schema)]
+    pub status: String,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// What changed so shortly before the run, or since, is left out on both sides.
+    pub cutoff_seconds: i32,
+    pub entity_types: Vec<String>,
+    pub auto_heal: bool,
+    #[schema(required)]
+    pub requested_by: Option<String>,
+    /// Whether every difference between the control totals is explained by the findings, exactly; null before the end.
+    #[schema(required)]
+    pub proven: Option<bool>,
+    /// Syncs that the run asked for by itself.
+    pub heals_requested: i32,
+    /// What could not be read.
+    #[schema(required)]
+    pub error: Option<String>,
+    #[serde(flatten)]
+    pub counts: Counts,
+    pub created_at: Timestamp,
+    #[schema(required)]
+    pub started_at: Option<Timestamp>,
+    #[schema(required)]
+    pub finished_at: Option<Timestamp>,
+    /// In milliseconds, up to now while it runs.
+    #[schema(required)]
+    pub duration: Option<i64>,
+}
+
+/// What a reconciliation counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// Records of the window, whichever side has them.
+    pub total_records: u64,
+    /// Of these, compared; the others were left out.
+    pub total_checked: u64,
+    /// Alike on both sides.
+    pub matched: u64,
+    /// On one side only, though they ought to be on both.
+    pub missing: u64,
+    /// Findings that nobody had decided on before.
+    pub discrepancies: u64,
+    pub details: Vec<TypeCounts>,
+    /// The control totals: transactions and invoices, signed by type.
+    pub currencies: Vec<Control>,
+}
+
+/// The counts of one type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TypeCounts {
+    pub entity_type: String,
+    pub upcoach_count: u64,
+    pub flasherp_count: u64,
+    pub matched: u64,
+    pub left_out: u64,
+    pub missing_in_flasherp: u64,
+    pub missing_in_upcoach: u64,
+    pub mismatched: u64,
+    pub duplicates: u64,
+    /// Sync rows whose record is gone.
+    pub orphaned: u64,
+    /// That differ because their sync is not done.
+    pub pending: u64,
+    pub failed: u64,
+    pub skipped: u64,
+    /// Whose last write may or may not have taken effect.
+    pub unknown: u64,
+}
+
+/// The control totals of one currency, as decimals in its very digits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Control {
+    pub entity_type: String,
+    pub currency: String,
+    #[schema(example = "1234.50")]
+    pub upcoach: String,
+    pub flasherp: String,
+    /// UpCoach's less FlashERP's.
+    pub difference: String,
+    /// What the findings differ by.
+    pub explained: String,
+    /// Whether the two are equal.
+    pub proven: bool,
+}
+
+impl FromRow<'_, PgRow> for Reconciliation {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let totals: Json<Totals> = row.try_get("totals")?;
+        Ok(Self {
+            id: row.try_get("id")?,
+            status: row.try_get("status")?,
+            from: row.try_get("window_from")?,
+            to: row.try_get("window_to")?,
+            cutoff_seconds: row.try_get("cutoff_secs")?,
+            entity_types: row.try_get("entity_types")?,
+            auto_heal: row.try_get("auto_heal")?,
+            requested_by: row.try_get("requested_by")?,
+            proven: row.try_get("proven")?,
+            heals_requested: row.try_get("heals_requested")?,
+            error: row.try_get("error")?,
+            counts: Counts::of(&totals.0),
+            created_at: row.try_get("created_at")?,
+            started_at: row.try_get("started_at")?,
+            finished_at: row.try_get("finished_at")?,
+            duration: row.try_get("duration")?,
+        })
+    }
+}
+
+impl Counts {
+    /// Of a run's totals.
+    #[must_use]
+    pub fn of(totals: &Totals) -> Self {
+        let sum = |of: fn(&TypeTotals) -> u64| totals.types.iter().map(of).sum::<u64>();
+        let checked = sum(|of| of.matched + of.records.values().sum::<u64>());
+        Self {
+            total_records: checked + sum(|of| of.left_out),
+            total_checked: checked,
+            matched: sum(|of| of.matched),
+            missing: sum(|of| {
+                of.records_of(FindingClass::MissingInFlasherp) + of.records_of(FindingClass::MissingInUpcoach)
+            }),
+            discrepancies: sum(|of| of.open),
+            details: totals.types.iter().map(TypeCounts::of).collect(),
+            currencies: totals.types.iter().flat_map(controls).collect(),
+        }
+    }
+}
+
+impl TypeCounts {
+    fn of(totals: &TypeTotals) -> Self {
+        Self {
+            entity_type: totals.entity_type.to_string(),
+            upcoach_count: totals.upcoach,
+            flasherp_count: totals.flasherp,
+            matched: totals.matched,
+            left_out: totals.left_out,
+            missing_in_flasherp: totals.records_of(FindingClass::MissingInFlasherp),
+            missing_in_upcoach: totals.records_of(FindingClass::MissingInUpcoach),
+            mismatched: totals.records_of(FindingClass::Mismatch),
+            duplicates: totals.records_of(FindingClass::DuplicateInFlasherp),
+            orphaned: totals.records_of(FindingClass::OrphanedSync),
+            pending: totals.records_of(FindingClass::PendingSync),
+            failed: totals.records_of(FindingClass::FailedSync),
+            skipped: totals.records_of(FindingClass::SkippedSync),
+            unknown: totals.records_of(FindingClass::UnknownSync),
+        }
+    }
+}
+
+fn controls(totals: &TypeTotals) -> impl Iterator<Item = Control> {
+    totals.currencies.iter().map(|(code, sums)| {
+        let CurrencyTotals { ours, theirs, classified } = *sums;
+        Control {
+            entity_type: totals.entity_type.to_string(),
+            currency: code.clone(),
+            upcoach: decimal(ours, code),
+            flasherp: decimal(theirs, code),
+            difference: decimal(ours - theirs, code),
+            explained: decimal(classified, code),
+            proven: ours - theirs == classified,
+        }
+    })
+}
+
+/// A sum of minor units as a decimal; one beyond all money as the number that it is.
+pub(super) fn decimal(minor: i128, code: &str) -> String {
+    let money = i64::try_from(minor).ok().zip(currency(code).ok());
+    let money = money.and_then(|(minor, currency)| Money::from_minor(minor, currency).ok());
+    money.map_or_else(|| minor.to_string(), Money::to_decimal)
+}
+
+/// Which runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Runs {
+    status: Option<ReconciliationStatus>,
+}
+
+/// The parameters of [`Runs`], for the API's description.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what `Runs` reads")]
+pub struct RunsParameters {
+    #[param(schema_with = labels::reconciliation_status_schema)]
+    status: Option<String>,
+}
+
+impl FromFields for Runs {
+    fn read(fields: &mut Fields) -> Self {
+        Self { status: labels::reconciliation_status(fields, "status") }
+    }
+}
+
+impl List for Runs {
+    type Row = Reconciliation;
+    const FROM: &'static str = "reconciliation.runs_for_readers";
+    const COLUMNS: &'static str = COLUMNS;
+    const AT: Option<&'static str> = Some("created_at");
+
+    fn conditions(&self, only: &mut Conditions<'_>) {
+        only.label("status", self.status.map(|status| status.as_str()));
+    }
+
+    fn place(row: &Reconciliation) -> Cursor {
+        Cursor { at: row.created_at.0, id: row.id }
+    }
+}
+
+/// One run.
+///
+/// # Errors
+/// The database.
+pub async fn one(pool: &PgPool, id: Uuid) -> Result<Option<Reconciliation>, sqlx::Error> {
+    let statement = format!("SELECT {COLUMNS} FROM reconciliation.runs_for_readers AS r WHERE r.id = $1");
+    sqlx::query_as(sqlx::AssertSqlSafe(statement)).bind(id).fetch_optional(pool).await
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::EntityType;
+
+    use super::*;
+
+    #[test]
+    fn sums_are_shown_in_their_currencys_digits_and_proven_to_the_cent() {
+        let mut totals = Totals::default();
+        let of = totals.of_type(EntityType::Transaction);
+        *of.currency("EUR") = CurrencyTotals { ours: 123_450, theirs: 123_400, classified: 50 };
+        *of.currency("KWD") = CurrencyTotals { ours: -1_230, theirs: 0, classified: -1_229 };
+        of.matched = 7;
+        of.left_out = 2;
+        of.records.insert("missing_in_flasherp".to_owned(), 1);
+        let counts = Counts::of(&totals);
+        assert_eq!((counts.total_records, counts.total_checked, counts.missing), (10, 8, 1));
+        let shown: Vec<_> = counts
+            .currencies
+            .iter()
+            .map(|of| [of.upcoach.as_str(), &of.flasherp, &of.difference, &of.explained])
+            .collect();
+        assert_eq!(shown, [["1234.50", "1234.00", "0.50", "0.50"], ["-1.230", "0.000", "-1.230", "-1.229"]]);
+        assert_eq!(counts.currencies.iter().map(|of| of.proven).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(decimal(i128::MAX, "EUR"), i128::MAX.to_string());
+    }
+}

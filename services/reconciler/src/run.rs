@@ -1,0 +1,168 @@
+//! One run, held under a lease on the database's clock.
+//!
+//! A reconciler that dies leaves a lease that ends; the next one takes the run up where it is. One that was frozen for longer than its lease finds, at
+//! its next step, that the run is no longer its own ([`StepError::Lost`]): each step writes only where the run's owner is still the same.
+
+use std::time::Duration;
+
+use domain::EntityType;
+use domain::instant::to_millis;
+use sqlx::types::Json;
+use sqlx::{PgConnection, PgPool};
+use syncs::reconciliation::Totals;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A run in hand.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    /// The row of `reconciliation.runs`, which is also the request id of its calls.
+    pub(crate) id: Uuid,
+    /// The fence: new each time that it is taken up.
+    pub(crate) owner: Uuid,
+    pub(crate) pool: PgPool,
+    /// Start of the window, included.
+    pub(crate) from: OffsetDateTime,
+    /// End of the window, not included.
+    pub(crate) to: OffsetDateTime,
+    /// What changed then or later is left out.
+    pub(crate) cutoff: OffsetDateTime,
+    /// As asked for.
+    pub(crate) types: Vec<EntityType>,
+    pub(crate) auto_heal: bool,
+    /// Whether the pages were compared: what is in doubt is in suspects then.
+    pub(crate) is_compared: bool,
+    pub(crate) totals: Totals,
+    /// What could not be read; set when the pages were compared.
+    pub(crate) unread: Option<String>,
+}
+
+/// Why a step of a run could not be done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StepError {
+    /// The run is another's by now.
+    #[error("the lease of this run is over")]
+    Lost,
+    /// The database could not be reached, or refused.
+    #[error("the database")]
+    Database(#[from] sqlx::Error),
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    window_from: OffsetDateTime,
+    window_to: OffsetDateTime,
+    cutoff_at: OffsetDateTime,
+    entity_types: Vec<String>,
+    auto_heal: bool,
+    is_compared: bool,
+    totals: Json<Totals>,
+    error: Option<String>,
+}
+
+/// Takes up the oldest run that nobody has in hand.
+///
+/// # Errors
+/// The database can't be reached.
+pub(crate) async fn take(pool: &PgPool, lease: Duration) -> Result<Option<Run>, sqlx::Error> {
+    let owner = Uuid::new_v4();
+    let mut transaction = pool.begin().await?;
+    let row: Option<Row> = sqlx::query_as(
+        "WITH next AS MATERIALIZED (
+            SELECT id FROM reconciliation.runs
+            WHERE status IN ('pending', 'running') AND (lease_until IS NULL OR lease_until < clock_timestamp())
+            ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+         UPDATE reconciliation.runs r SET status = 'running', lease_owner = $1, lease_until = clock_timestamp() + $2,
+            started_at = coalesce(r.started_at, clock_timestamp()),
+            cutoff_at = coalesce(r.cutoff_at, clock_timestamp() - make_interval(secs => r.cutoff_secs))
+         FROM next WHERE r.id = next.id
+         RETURNING r.id, r.window_from, r.window_to, r.cutoff_at, r.entity_types::text[], r.auto_heal,
+            r.compared_at IS NOT NULL AS is_compared, r.totals, r.error",
+    )
+    .bind(owner)
+    .bind(lease)
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    sqlx::query("UPDATE reconciliation.slices SET owner = $2 WHERE run_id = $1")
+        .bind(row.id)
+        .bind(owner)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(Some(Run {
+        id: row.id,
+        owner,
+        pool: pool.clone(),
+        from: to_millis(row.window_from),
+        to: up_to_millis(row.window_to),
+        cutoff: row.cutoff_at,
+        types: row.entity_types.iter().filter_map(|kind| kind.parse().ok()).collect(),
+        auto_heal: row.auto_heal,
+        is_compared: row.is_compared,
+        totals: row.totals.0,
+        unread: row.error,
+    }))
+}
+
+/// FlashERP's clock has milliseconds: a window ends with a whole one.
+fn up_to_millis(at: OffsetDateTime) -> OffsetDateTime {
+    let whole = to_millis(at);
+    if whole < at { whole + time::Duration::MILLISECOND } else { whole }
+}
+
+impl Run {
+    /// Makes the lease last so long from now on.
+    ///
+    /// # Errors
+    /// The run is another's, or the database can't be reached.
+    pub(crate) async fn renew(&self, lease: Duration) -> Result<(), StepError> {
+        let renewed = sqlx::query(
+            "UPDATE reconciliation.runs SET lease_until = clock_timestamp() + $3
+             WHERE id = $1 AND lease_owner = $2 AND status = 'running'",
+        )
+        .bind(self.id)
+        .bind(self.owner)
+        .bind(lease)
+        .execute(&self.pool)
+        .await?;
+        if renewed.rows_affected() == 1 { Ok(()) } else { Err(StepError::Lost) }
+    }
+
+    /// Gives the run back as it is, so that another one goes on with it at once.
+    ///
+    /// # Errors
+    /// The database can't be reached; the lease ends.
+    pub(crate) async fn give_back(&self) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "UPDATE reconciliation.runs SET lease_owner = NULL, lease_until = NULL
+             WHERE id = $1 AND lease_owner = $2 AND status = 'running'",
+        )
+        .bind(self.id)
+        .bind(self.owner)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Locks the run in a transaction that writes for it.
+    ///
+    /// # Errors
+    /// The run is another's, or the database can't be reached.
+    pub(crate) async fn fence(&self, connection: &mut PgConnection) -> Result<(), StepError> {
+        let ours: Option<i32> = sqlx::query_scalar(
+            "SELECT 1 FROM reconciliation.runs WHERE id = $1 AND lease_owner = $2 AND status = 'running' FOR NO KEY UPDATE",
+        )
+        .bind(self.id)
+        .bind(self.owner)
+        .fetch_optional(connection)
+        .await?;
+        ours.map(|_| ()).ok_or(StepError::Lost)
+    }
+
+    /// The table of its staged records.
+    pub(crate) fn staging(&self) -> String {
+        format!("reconciliation.staging_{}", self.id.simple())
+    }
+}

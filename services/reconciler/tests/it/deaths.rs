@@ -1,0 +1,136 @@
+//! A reconciler that dies at each point of a run, a FlashERP that can't be read or forgets its cursors, a database that crashes: the run goes on, finds
+//! what there is to find, once, and says nothing that it does not know.
+
+use std::collections::BTreeMap;
+
+use rstest::rstest;
+use serde_json::json;
+use testkit::Service;
+use testkit::sandbox::Fault;
+
+use crate::kit::{SOON, World};
+
+/// Transactions in which three differ, each in another way.
+async fn three_differ(world: &World) {
+    world.long_ago().await;
+    world.sandbox.remove_record("transactions", &world.ledger.entry(100).target).await;
+    world.edit(&world.ledger.entry(2_000), json!({"amount": 1})).await;
+    world.create(&world.ledger.entry(900), world.ledger.entry(900).id).await;
+    world.now().await;
+}
+
+fn three() -> BTreeMap<String, i64> {
+    ["missing_in_flasherp", "mismatch", "duplicate_in_flasherp"]
+        .into_iter()
+        .map(|class| (class.to_owned(), 1))
+        .collect()
+}
+
+#[rstest]
+#[case::with_the_first_page_fetched_and_not_stored("reconciler.page_fetched", 1)]
+#[case::with_a_page_stored("reconciler.page_stored", 1)]
+#[case::in_the_middle_of_the_pages("reconciler.page_stored", 8)]
+#[case::with_all_compared_and_not_written("reconciler.before_compared", 1)]
+#[case::with_all_compared("reconciler.compared", 1)]
+#[case::with_a_batch_of_differences_judged("reconciler.batch_verified", 1)]
+#[case::before_the_end_is_written("reconciler.before_finish", 1)]
+#[case::with_the_end_written_and_its_hint_not_sent("reconciler.before_hint", 1)]
+#[case::with_the_end_written("reconciler.after_finish", 1)]
+#[tokio::test]
+async fn the_next_one_goes_on_with_the_run(#[case] point: &str, #[case] pass: u32) {
+    let world = World::new(6_000).await;
+    three_differ(&world).await;
+    let run = world.ask(&["transaction"], false, 0).await;
+    let options = |name: &str| world.reconciler_options(name).env("RECONCILIATION_SLICES", "1");
+    let fatal = options("dying").env("ERP_FAILPOINT", format!("{point}:{pass}"));
+    let mut dying = Service::start(fatal)
+        .await
+        .unwrap_or_else(|error| panic!("does the program have failpoints, as `./justw test` builds it? {error}"));
+    let end = dying.until_ended(SOON).await.unwrap_or_else(|error| panic!("it never came to {point}: {error}"));
+    assert!(end.contains("signal: 6"), "it ended otherwise than at {point}: {end}");
+
+    let _next = world.start(options("next")).await;
+    let ended = world.ended(run).await;
+    assert_eq!((ended.status.as_str(), ended.proven), ("completed", Some(true)), "{ended:?}");
+    assert_eq!(world.open(run).await, three(), "after {point}");
+    testkit::eventually(SOON, "the end is told, once", || async {
+        world.count("SELECT count(*) FROM reconciliation.outbox").await == 0
+    })
+    .await;
+    // The pages of three slices, one that may be read twice, and the look for what is missing.
+    let read = world.sandbox.counters().await.calls_of("GET /v1/transactions");
+    assert!((13..=17).contains(&read), "what was stored was not read again: {read} calls");
+}
+
+#[tokio::test]
+async fn one_told_to_stop_gives_its_run_back_and_another_has_it_at_once() {
+    let world = World::new(6_000).await;
+    three_differ(&world).await;
+    // Each page takes so long that the run can't be over.
+    world.sandbox.set_latency(std::time::Duration::from_millis(700), std::time::Duration::from_millis(700)).await;
+    let run = world.ask(&["transaction"], false, 0).await;
+    let mut first = world.start(world.reconciler_options("first").env("RECONCILIATION_LEASE_SECS", "3600")).await;
+    testkit::eventually(SOON, "a page is stored", || async {
+        world.count("SELECT coalesce(sum(records), 0)::bigint FROM reconciliation.slices").await > 0
+    })
+    .await;
+    first.stop().await.expect("stopped in order");
+    world.sandbox.set_latency(std::time::Duration::ZERO, std::time::Duration::ZERO).await;
+    let _second = world.reconciler().await;
+    assert_eq!(world.ended(run).await.status, "completed");
+    assert_eq!(world.open(run).await, three());
+}
+
+#[tokio::test]
+async fn a_run_with_a_failed_slice_claims_nothing_of_what_is_missing() {
+    let world = World::new(6_000).await;
+    three_differ(&world).await;
+    // The first slice is read; then calls fail for longer than the patience lasts.
+    world.sandbox.add_fault(&Fault::status(500).on("GET", "/transactions").skip(8).times(60)).await;
+    let options = world
+        .reconciler_options("reconciler")
+        .env("RECONCILIATION_SLICES", "1")
+        .env("RECONCILIATION_PATIENCE_SECS", "1")
+        .env("CIRCUIT_FAILURES", "1000");
+    let _reconciler = world.start(options).await;
+    let run = world.ask(&["transaction"], false, 0).await;
+    let ended = world.ended(run).await;
+    assert_eq!((ended.status.as_str(), ended.proven), ("incomplete", Some(false)), "{ended:?}");
+    assert!(ended.error.as_deref().is_some_and(|error| error.contains("transaction from")), "{ended:?}");
+    let found = world.open(run).await;
+    assert!(!found.contains_key("missing_in_flasherp") && !found.contains_key("missing_in_upcoach"), "{found:?}");
+
+    world.sandbox.clear_faults().await;
+    let whole = world.reconcile().await;
+    assert_eq!((whole.status.as_str(), world.open(whole.id).await), ("completed", three()), "{whole:?}");
+}
+
+#[tokio::test]
+async fn a_refused_cursor_begins_its_slice_anew_and_no_record_is_staged_twice() {
+    let world = World::new(6_000).await;
+    three_differ(&world).await;
+    world.sandbox.add_fault(&Fault::status(400).on("GET", "/transactions").skip(2).times(1)).await;
+    let _reconciler = world.start(world.reconciler_options("reconciler").env("RECONCILIATION_SLICES", "1")).await;
+    let ended = world.reconcile().await;
+    assert_eq!(world.sandbox.counters().await.faults.values().sum::<u64>(), 1);
+    assert_eq!((ended.status.as_str(), ended.proven), ("completed", Some(true)), "{ended:?}");
+    assert_eq!(world.open(ended.id).await, three());
+}
+
+#[tokio::test]
+async fn a_database_that_crashes_in_the_middle_of_staging_loses_no_difference() {
+    let mut world = World::with_own_database(6_000).await;
+    three_differ(&world).await;
+    world.sandbox.set_latency(std::time::Duration::from_millis(150), std::time::Duration::from_millis(150)).await;
+    let _reconciler = world.start(world.reconciler_options("reconciler").env("RECONCILIATION_SLICES", "1")).await;
+    let run = world.ask(&["transaction"], false, 0).await;
+    testkit::eventually(SOON, "pages are stored", || async {
+        world.count("SELECT coalesce(sum(records), 0)::bigint FROM reconciliation.slices").await >= 1_000
+    })
+    .await;
+    world.own_database().postgres.kill().await.expect("killed");
+    world.own_database().postgres.restart().await.expect("the database starts again");
+    let ended = world.ended(run).await;
+    assert_eq!((ended.status.as_str(), ended.proven), ("completed", Some(true)), "{ended:?}");
+    assert_eq!(world.open(run).await, three());
+}

@@ -1,0 +1,151 @@
+//! What belongs to a run, what is left out of it, and what is decided on its findings.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::kit::{SOON, World};
+
+fn found(classes: &[(&str, i64)]) -> BTreeMap<String, i64> {
+    classes.iter().map(|(class, count)| ((*class).to_owned(), *count)).collect()
+}
+
+#[tokio::test]
+async fn what_changed_within_the_cut_off_on_either_side_is_left_out_on_both() {
+    let world = World::new(500).await;
+    world.edit(&world.ledger.entry(1), json!({"amount": 1})).await;
+    let here = "UPDATE upcoach.transactions SET amount = 10, updated_at = now() WHERE id = $1";
+    world.change(here, &world.ledger.entry(2)).await;
+    world.create(&world.ledger.entry(3), Uuid::new_v4()).await;
+    sqlx::query("TRUNCATE sync.requests").execute(&world.pool).await.expect("nothing is asked for");
+    let _reconciler = world.reconciler().await;
+    let run = world.ask(&["transaction"], false, 300).await;
+    let ended = world.ended(run).await;
+    assert_eq!((world.open(run).await, ended.proven), (found(&[]), Some(true)), "{ended:?}");
+    assert_eq!((ended.count("leftOut"), ended.count("matched")), (3, 498));
+    let ended = world.reconcile().await;
+    assert_eq!(world.open(ended.id).await, found(&[("mismatch", 2), ("missing_in_upcoach", 1)]), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_record_belongs_to_the_window_by_when_flasherp_made_it_and_an_unknown_birth_is_learned() {
+    let world = World::new(500).await;
+    world.long_ago().await;
+    // Here it is of a time outside of the window, there inside of it, and nobody has noted that.
+    let (far, gone, early) = (world.ledger.entry(10), world.ledger.entry(20), world.ledger.entry(30));
+    let here = "UPDATE upcoach.transactions SET created_at = '2020-01-01' WHERE id = $1";
+    world.change(here, &far).await;
+    let unknown = "UPDATE sync.erp_syncs SET target_created_at = NULL WHERE source_id = $1";
+    for entry in [&far, &gone, &early] {
+        world.change(unknown, entry).await;
+    }
+    // The target of the second is gone.
+    world.sandbox.remove_record("transactions", &gone.target).await;
+    world.now().await;
+    let _reconciler = world.reconciler().await;
+    let ended = world.reconcile().await;
+    assert_eq!(world.open(ended.id).await, found(&[("missing_in_flasherp", 1)]), "{ended:?}");
+    assert_eq!((ended.count("matched"), ended.proven), (499, Some(true)));
+    let learned = "SELECT count(*) FROM sync.erp_syncs WHERE source_type = 'transaction' AND target_created_at IS NULL";
+    assert_eq!(world.count(learned).await, 1, "all but that of the one that is gone");
+
+    // By a window that begins after its birth there, nothing is said of it, whatever its age here.
+    let late = "UPDATE upcoach.transactions SET created_at = now() - interval '1 hour' WHERE id = $1";
+    world.change(late, &early).await;
+    world.change(unknown, &early).await;
+    let run: Uuid = sqlx::query_scalar(
+        "SELECT reconciliation.request(now() - interval '3 hours', now(), ARRAY['transaction']::sync.entity_type[], false, 0, 'ada', NULL)",
+    )
+    .fetch_one(&world.pool)
+    .await
+    .expect("a run");
+    let ended = world.ended(run).await;
+    assert_eq!(
+        (world.open(run).await, ended.count("upcoach"), ended.count("flasherp")),
+        (found(&[]), 0, 0),
+        "{ended:?}"
+    );
+    assert_eq!(world.count(learned).await, 1, "the second look has told");
+}
+
+#[tokio::test]
+async fn a_record_in_another_currency_counts_in_both() {
+    let world = World::new(500).await;
+    world.long_ago().await;
+    let entry = world.ledger.entry(0);
+    world.edit(&entry, json!({"currency": "CHF"})).await;
+    world.now().await;
+    let _reconciler = world.reconciler().await;
+    let ended = world.reconcile().await;
+    assert_eq!((world.open(ended.id).await, ended.proven), (found(&[("mismatch", 1)]), Some(true)), "{ended:?}");
+    let sums = &ended.totals["types"][0]["currencies"];
+    assert_eq!((&sums["CHF"]["theirs"], &sums["CHF"]["classified"]), (&json!(entry.units), &json!(-entry.units)));
+    assert_eq!(sums["EUR"]["classified"], json!(entry.units));
+}
+
+#[tokio::test]
+async fn a_run_that_was_asked_to_heals_what_is_missing_or_differs_up_to_its_cap() {
+    let world = World::new(500).await;
+    world.long_ago().await;
+    for nth in 0..3 {
+        world.sandbox.remove_record("transactions", &world.ledger.entry(nth).target).await;
+        world.edit(&world.ledger.entry(10 + nth), json!({"status": "pending"})).await;
+    }
+    world.create(&world.ledger.entry(20), Uuid::new_v4()).await;
+    world.now().await;
+    let options = world.reconciler_options("reconciler").env("RECONCILIATION_AUTO_HEAL_CAP", "4");
+    let _reconciler = world.start(options).await;
+    let _worker = world.worker().await;
+    let run = world.ask(&["transaction"], true, 0).await;
+    let ended = world.ended(run).await;
+    assert_eq!(ended.heals_requested, 4, "{ended:?}");
+    testkit::eventually(SOON, "four are healed", || async {
+        world.count("SELECT count(*) FROM reconciliation.findings WHERE decision = 'healed'").await == 4
+    })
+    .await;
+    assert_eq!(world.open(run).await.values().sum::<i64>(), 3);
+    let by = "SELECT count(*) FROM reconciliation.findings WHERE decision = 'healed' AND decided_by = 'reconciler'";
+    assert_eq!(world.count(by).await, 4);
+    let next = world.ask(&["transaction"], true, 0).await;
+    world.ended(next).await;
+    testkit::eventually(SOON, "the others are healed", || async {
+        let open = world.open(next).await;
+        open == found(&[("missing_in_upcoach", 1)])
+            && world.count("SELECT count(*) FROM reconciliation.findings WHERE decision = 'healing'").await == 0
+    })
+    .await;
+    assert_eq!(world.sandbox.counters().await.doubled(), 0);
+}
+
+#[tokio::test]
+async fn a_double_that_a_worker_has_met_is_the_runs_finding_and_decided_only_once() {
+    let world = World::new(500).await;
+    world.long_ago().await;
+    let entry = world.ledger.entry(5);
+    let double = world.create(&entry, entry.id).await;
+    world.now().await;
+    sqlx::query("SELECT reconciliation.note_duplicates(ARRAY['transaction']::sync.entity_type[], ARRAY[$1]::uuid[], ARRAY[$2]::uuid[], ARRAY[$3])")
+        .bind(entry.id)
+        .bind(entry.sync)
+        .bind(&double)
+        .execute(&world.pool)
+        .await
+        .expect("noted");
+    let _reconciler = world.reconciler().await;
+    let first = world.reconcile().await;
+    assert_eq!(world.open(first.id).await, found(&[("duplicate_in_flasherp", 1)]), "{first:?}");
+    assert_eq!(world.count("SELECT count(*) FROM reconciliation.findings").await, 1);
+    sqlx::query("SELECT reconciliation.decide(id, 'ignored', 'ada', NULL) FROM reconciliation.findings")
+        .execute(&world.pool)
+        .await
+        .expect("decided");
+    let second = world.reconcile().await;
+    assert_eq!((world.open(second.id).await, second.count("open")), (found(&[]), 0), "{second:?}");
+    // It differs in another way now.
+    world.long_ago().await;
+    world.sandbox.edit_record("transactions", &double, json!({"amount": 8})).await;
+    world.now().await;
+    let third = world.reconcile().await;
+    assert_eq!(world.open(third.id).await, found(&[("duplicate_in_flasherp", 1)]), "{third:?}");
+}

@@ -1,0 +1,7 @@
+//! The reconciler as a process, on a real database, a real broker and the sandbox.
+
+mod agreement;
+mod deaths;
+mod judging;
+mod kit;
+mod planted;
