@@ -19,6 +19,8 @@ CREATE TABLE reconciliation.runs (
     auto_heal       boolean NOT NULL DEFAULT false,
     idempotency_key text UNIQUE CHECK (length(idempotency_key) <= 255),
     requested_by    text,
+    -- what the request named, as the admin API tells it apart from another under the same key
+    asked           jsonb,
     lease_owner     uuid,
     lease_until     timestamptz,
     -- what changed then or later on either side is left out on both; set when the run is first taken up
@@ -127,47 +129,40 @@ CREATE TABLE reconciliation.outbox (
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- Asks for a run. The same idempotency key within 24 h answers the run that it made.
-CREATE FUNCTION reconciliation.request(p_from timestamptz, p_to timestamptz, p_types sync.entity_type[],
-    p_auto_heal boolean, p_cutoff_secs integer, p_by text, p_idempotency_key text
-) RETURNS uuid
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    run uuid;
-BEGIN
-    -- a key older than 24 h is free again
-    UPDATE reconciliation.runs SET idempotency_key = NULL
-    WHERE idempotency_key = p_idempotency_key AND created_at < clock_timestamp() - interval '24 hours';
-    INSERT INTO reconciliation.runs
-        (window_from, window_to, entity_types, auto_heal, cutoff_secs, requested_by, idempotency_key)
-    VALUES (p_from, p_to, p_types, p_auto_heal, p_cutoff_secs, p_by, p_idempotency_key)
-    ON CONFLICT (idempotency_key) DO NOTHING
-    RETURNING id INTO run;
-    IF run IS NULL THEN
-        SELECT id INTO STRICT run FROM reconciliation.runs WHERE idempotency_key = p_idempotency_key;
-    END IF;
-    RETURN run;
-END
-$$;
--- The same, and whether the run is new, and if not, whether it was asked for in the same way.
+-- Asks for a run. The same idempotency key within 24 h answers the run that it made: whether the run is new, and if not, whether it was asked for in
+-- the same words.
 CREATE FUNCTION reconciliation.request_once(p_from timestamptz, p_to timestamptz, p_types sync.entity_type[],
-    p_auto_heal boolean, p_cutoff_secs integer, p_by text, p_idempotency_key text,
+    p_auto_heal boolean, p_cutoff_secs integer, p_by text, p_idempotency_key text, p_asked jsonb,
     OUT id uuid, OUT is_new boolean, OUT same boolean
 )
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
-DECLARE
-    before uuid;
 BEGIN
-    SELECT r.id INTO before FROM reconciliation.runs r
-    WHERE r.idempotency_key = p_idempotency_key AND r.created_at >= clock_timestamp() - interval '24 hours';
-    request_once.id := reconciliation.request(p_from, p_to, p_types, p_auto_heal, p_cutoff_secs, p_by, p_idempotency_key);
-    request_once.is_new := request_once.id IS DISTINCT FROM before;
-    SELECT (r.entity_types, r.auto_heal, r.cutoff_secs) = (p_types, p_auto_heal, p_cutoff_secs)
-    INTO request_once.same FROM reconciliation.runs r WHERE r.id = request_once.id;
+    -- a key older than 24 h is free again
+    UPDATE reconciliation.runs SET idempotency_key = NULL
+    WHERE idempotency_key = p_idempotency_key AND created_at < clock_timestamp() - interval '24 hours';
+    INSERT INTO reconciliation.runs
+        (window_from, window_to, entity_types, auto_heal, cutoff_secs, requested_by, idempotency_key, asked)
+    VALUES (p_from, p_to, p_types, p_auto_heal, p_cutoff_secs, p_by, p_idempotency_key, p_asked)
+    -- waits for whoever asks at the same moment with the same key
+    ON CONFLICT (idempotency_key) DO NOTHING
+    RETURNING runs.id INTO request_once.id;
+    request_once.is_new := request_once.id IS NOT NULL;
+    request_once.same := true;
+    IF NOT request_once.is_new THEN
+        SELECT r.id, r.asked IS NOT DISTINCT FROM p_asked INTO STRICT request_once.id, request_once.same
+        FROM reconciliation.runs r WHERE r.idempotency_key = p_idempotency_key;
+    END IF;
 END
+$$;
+-- The same for who asks always in the same way under one key.
+CREATE FUNCTION reconciliation.request(p_from timestamptz, p_to timestamptz, p_types sync.entity_type[],
+    p_auto_heal boolean, p_cutoff_secs integer, p_by text, p_idempotency_key text
+) RETURNS uuid
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT id FROM reconciliation.request_once(p_from, p_to, p_types, p_auto_heal, p_cutoff_secs, p_by, p_idempotency_key, NULL)
 $$;
 
 -- The table of a run's staged records: made, or emptied.
@@ -292,8 +287,8 @@ GRANT EXECUTE ON FUNCTION reconciliation.open_staging(uuid), reconciliation.anal
     TO erp_reconciler;
 GRANT EXECUTE ON FUNCTION reconciliation.heal(uuid, uuid, reconciliation.finding_class[], text, text, bigint)
     TO erp_reconciler, erp_config_api;
-GRANT EXECUTE ON FUNCTION reconciliation.request_once(timestamptz, timestamptz, sync.entity_type[], boolean, integer, text, text)
-    TO erp_config_api;
+GRANT EXECUTE ON FUNCTION reconciliation.request_once(timestamptz, timestamptz, sync.entity_type[], boolean, integer, text, text,
+    jsonb) TO erp_config_api;
 GRANT SELECT ON reconciliation.runs_for_readers, reconciliation.findings_for_readers TO erp_config_api, erp_scheduler;
 GRANT EXECUTE ON FUNCTION reconciliation.request(timestamptz, timestamptz, sync.entity_type[], boolean, integer, text,
     text) TO erp_config_api, erp_sync_worker, erp_scheduler;
