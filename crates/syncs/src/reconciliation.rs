@@ -40,7 +40,7 @@ pub struct TypeTotals {
     /// Of the findings, those that nobody had decided on before.
     #[serde(default)]
     pub open: u64,
-    /// FlashERP's amounts that are none.
+    /// Amounts that are none, FlashERP's, or of records of ours that can't be told: nobody knows what they count for, and nothing is proven.
     #[serde(default)]
     pub unreadable: u64,
     /// Staged records that the comparison has not seen, or has seen twice. Anything but 0 is a fault of ours, and nothing is proven.

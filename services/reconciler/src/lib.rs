@@ -23,6 +23,7 @@ mod healing;
 mod reading;
 mod run;
 mod runner;
+mod shown;
 mod slices;
 mod staging;
 mod target;

@@ -48,6 +48,20 @@ pub(crate) enum StepError {
     Database(#[from] sqlx::Error),
 }
 
+impl StepError {
+    /// Why the database will never take what was to be written, in words; none when the next try may go another way. Data that it can't hold (class 22),
+    /// that breaks a rule (23), or a statement that it does not understand or permit (42).
+    pub(crate) fn refusal(&self) -> Option<String> {
+        let Self::Database(error) = self else { return None };
+        let refused = error.as_database_error()?;
+        let code = refused.code()?;
+        ["22", "23", "42"]
+            .iter()
+            .any(|class| code.starts_with(class))
+            .then(|| format!("the database refuses what is to be written: {} ({code})", refused.message()))
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     id: Uuid,

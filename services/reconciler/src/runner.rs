@@ -84,6 +84,12 @@ impl Runner {
                 tracing::warn!(run_id = %in_hand.id, "the lease of a reconciliation is over; another reconciler has it");
             }
             Err(error) => {
+                if let Some(refusal) = error.refusal()
+                    && finish::failed(self, &in_hand, &refusal).await.is_ok()
+                {
+                    // Taken up again it would come to the same, and keep all others waiting.
+                    return;
+                }
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::warn!(run_id = %in_hand.id, error = error.to_string(), cause, "a reconciliation can't go on now; it is taken up again");
                 give_back(&in_hand).await;

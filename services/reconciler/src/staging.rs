@@ -12,6 +12,7 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::run::{Run, StepError};
+use crate::shown::plain;
 use crate::slices::Slice;
 
 /// Stores a page; `next` is where the next one begins, none when this was the last.
@@ -98,7 +99,7 @@ pub(crate) async fn give_up(run: &Run, slice: &Slice, why: &str) -> Result<(), S
     .bind(slice.kind.as_str())
     .bind(slice.from)
     .bind(run.owner)
-    .bind(why)
+    .bind(plain(why))
     .execute(&run.pool)
     .await?;
     if moved.rows_affected() == 1 { Ok(()) } else { Err(StepError::Lost) }

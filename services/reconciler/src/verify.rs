@@ -249,7 +249,7 @@ async fn settle(
         }
         totals.upcoach += u64::from(verdict.ours.is_there);
         totals.flasherp += u64::from(verdict.theirs.is_there);
-        totals.unreadable += u64::from(verdict.theirs.is_unreadable);
+        totals.unreadable += u64::from(verdict.ours.is_unreadable) + u64::from(verdict.theirs.is_unreadable);
         if let Some(money) = verdict.ours.money {
             totals.currency(money.code()).ours += i128::from(money.minor());
         }

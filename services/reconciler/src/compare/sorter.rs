@@ -153,8 +153,10 @@ impl<'a> Sorter<'a> {
     fn matched(&mut self, wanted: &Fields) {
         self.totals.matched += 1;
         self.totals.upcoach += 1;
-        if let Some(Ok(money)) = control_amount(self.kind, wanted) {
-            self.totals.currency(money.code()).ours += i128::from(money.minor());
+        match control_amount(self.kind, wanted) {
+            Some(Ok(money)) => self.totals.currency(money.code()).ours += i128::from(money.minor()),
+            Some(Err(_)) => self.totals.unreadable += 1,
+            None => {}
         }
     }
 

@@ -149,3 +149,64 @@ async fn a_double_that_a_worker_has_met_is_the_runs_finding_and_decided_only_onc
     let third = world.reconcile().await;
     assert_eq!(world.open(third.id).await, found(&[("duplicate_in_flasherp", 1)]), "{third:?}");
 }
+
+#[tokio::test]
+async fn a_value_that_the_database_cannot_hold_is_a_finding_like_any_other() {
+    let world = World::new(500).await;
+    world.long_ago().await;
+    world.edit(&world.ledger.entry(1), json!({"description": "a\u{0}b"})).await;
+    world.now().await;
+    let _reconciler = world.reconciler().await;
+    let ended = world.reconcile().await;
+    assert_eq!((world.open(ended.id).await, ended.proven), (found(&[("mismatch", 1)]), Some(true)), "{ended:?}");
+    let shown: String = sqlx::query_scalar("SELECT theirs #>> '{}' FROM reconciliation.findings")
+        .fetch_one(&world.pool)
+        .await
+        .expect("the finding");
+    assert_eq!(shown, "a\u{2400}b");
+}
+
+#[tokio::test]
+async fn a_run_that_the_database_refuses_ends_and_says_so_and_the_next_one_is_taken_up() {
+    let world = World::new(500).await;
+    world.long_ago().await;
+    world.edit(&world.ledger.entry(1), json!({"amount": 1})).await;
+    world.now().await;
+    sqlx::query("ALTER TABLE reconciliation.findings ADD CONSTRAINT refused CHECK (class <> 'mismatch')")
+        .execute(&world.pool)
+        .await
+        .expect("a rule");
+    let _reconciler = world.reconciler().await;
+    let refused = world.reconcile().await;
+    assert_eq!((refused.status.as_str(), refused.proven), ("failed", None), "{refused:?}");
+    assert!(refused.error.as_deref().is_some_and(|error| error.contains("refused") && error.contains("23514")));
+    let customers = world.ask(&["customer"], false, 0).await;
+    assert_eq!(world.ended(customers).await.status, "completed");
+}
+
+#[tokio::test]
+async fn money_of_ours_that_cannot_be_told_is_no_proof() {
+    let world = World::new(500).await;
+    world.change("UPDATE upcoach.transactions SET currency = 'zzz' WHERE id = $1", &world.ledger.entry(3)).await;
+    sqlx::query("TRUNCATE sync.requests").execute(&world.pool).await.expect("nothing is asked for");
+    let _reconciler = world.reconciler().await;
+    let ended = world.reconcile().await;
+    assert_eq!((world.open(ended.id).await, ended.proven), (found(&[("failed_sync", 1)]), Some(false)), "{ended:?}");
+    assert_eq!(ended.count("unreadable"), 1);
+}
+
+#[tokio::test]
+async fn while_a_customer_has_no_target_nothing_is_said_of_whose_its_records_are() {
+    let world = World::new(500).await;
+    let sent = "UPDATE sync.erp_syncs SET base_payload = jsonb_build_object('customerId',
+            jsonb_build_object('sent', jsonb_build_object('text', $1::text), 'answered', jsonb_build_object('text', $1::text)))
+        WHERE source_type = 'transaction'";
+    sqlx::query(sent).bind(world.ledger.entry(0).customer).execute(&world.pool).await.expect("sent once");
+    sqlx::query("UPDATE sync.erp_syncs SET target_id = NULL, target_created_at = NULL WHERE source_type = 'customer'")
+        .execute(&world.pool)
+        .await
+        .expect("their targets are gone");
+    let _reconciler = world.reconciler().await;
+    let ended = world.reconcile().await;
+    assert_eq!((world.open(ended.id).await, ended.count("matched")), (found(&[]), 500), "{ended:?}");
+}
