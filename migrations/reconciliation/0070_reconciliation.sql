@@ -25,6 +25,8 @@ CREATE TABLE reconciliation.runs (
     lease_until     timestamptz,
     -- what changed then or later on either side is left out on both; set when the run is first taken up
     cutoff_at       timestamptz,
+    -- names the table of its staged records (open_staging) while there is one
+    staging         uuid,
     -- when all pages were compared: from then on what is in doubt is in suspects, and staging is not needed any more
     compared_at     timestamptz,
     -- counts and control totals (crates/syncs, reconciliation); sums are minor units of ISO 4217
@@ -63,7 +65,8 @@ CREATE UNLOGGED TABLE reconciliation.slices (
 );
 
 -- FlashERP's records as a run has paged them, reduced to what is compared. Only the pattern: each run has a table of its own like this, without an
--- index, which is dropped when it was compared (open_staging, close_staging).
+-- index, which is dropped when it was compared (open_staging, close_staging). A table that a frozen process still holds keeps nobody waiting: each time
+-- that a window is cut, a table of a new name is made, and what could not be dropped is dropped later.
 CREATE UNLOGGED TABLE reconciliation.staging (
     entity_type       sync.entity_type NOT NULL,
     target_id         text NOT NULL,
@@ -165,23 +168,21 @@ CREATE FUNCTION reconciliation.request(p_from timestamptz, p_to timestamptz, p_t
     SELECT id FROM reconciliation.request_once(p_from, p_to, p_types, p_auto_heal, p_cutoff_secs, p_by, p_idempotency_key, NULL)
 $$;
 
--- The table of a run's staged records: made, or emptied.
-CREATE FUNCTION reconciliation.open_staging(p_run uuid) RETURNS void
+-- A new table for a run's staged records; the run bears its name.
+CREATE FUNCTION reconciliation.open_staging(p_run uuid) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_table text := 'staging_' || replace(p_run::text, '-', '');
+    v_staging uuid := gen_random_uuid();
+    v_table text := 'staging_' || replace(v_staging::text, '-', '');
 BEGIN
-    PERFORM FROM reconciliation.runs WHERE id = p_run AND status IN ('pending', 'running');
+    UPDATE reconciliation.runs SET staging = v_staging WHERE id = p_run AND status IN ('pending', 'running');
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no run % under way', p_run;
     END IF;
-    IF to_regclass('reconciliation.' || v_table) IS NULL THEN
-        EXECUTE format('CREATE UNLOGGED TABLE reconciliation.%I (LIKE reconciliation.staging) WITH (autovacuum_enabled = false)', v_table);
-        EXECUTE format('GRANT SELECT, INSERT, DELETE ON reconciliation.%I TO erp_reconciler', v_table);
-    ELSE
-        EXECUTE format('TRUNCATE reconciliation.%I', v_table);
-    END IF;
+    EXECUTE format('CREATE UNLOGGED TABLE reconciliation.%I (LIKE reconciliation.staging) WITH (autovacuum_enabled = false)', v_table);
+    EXECUTE format('GRANT SELECT, INSERT, DELETE ON reconciliation.%I TO erp_reconciler', v_table);
+    RETURN v_staging;
 END
 $$;
 -- Once all is in it: lets the planner know.
@@ -189,15 +190,37 @@ CREATE FUNCTION reconciliation.analyze_staging(p_run uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    EXECUTE format('ANALYZE reconciliation.%I', 'staging_' || replace(p_run::text, '-', ''));
+    EXECUTE (SELECT format('ANALYZE reconciliation.%I', 'staging_' || replace(staging::text, '-', ''))
+        FROM reconciliation.runs WHERE id = p_run AND staging IS NOT NULL);
 END
 $$;
-CREATE FUNCTION reconciliation.close_staging(p_run uuid) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- Drops the tables of staged records that no run needs any more. One that somebody holds is left to the next time.
+CREATE FUNCTION reconciliation.sweep_staging() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
     AS $$
+DECLARE
+    v_table name;
 BEGIN
-    EXECUTE format('DROP TABLE IF EXISTS reconciliation.%I', 'staging_' || replace(p_run::text, '-', ''));
+    FOR v_table IN
+        SELECT c.relname FROM pg_class c
+        WHERE c.relnamespace = 'reconciliation'::regnamespace AND c.relkind = 'r' AND c.relname ~ '^staging_[0-9a-f]{32}$'
+            AND NOT EXISTS (SELECT FROM reconciliation.runs r
+                WHERE r.status IN ('pending', 'running') AND 'staging_' || replace(r.staging::text, '-', '') = c.relname)
+    LOOP
+        BEGIN
+            EXECUTE format('DROP TABLE IF EXISTS reconciliation.%I', v_table);
+        EXCEPTION WHEN lock_not_available THEN
+            NULL;
+        END;
+    END LOOP;
 END
+$$;
+-- A run needs its staged records no more.
+CREATE FUNCTION reconciliation.close_staging(p_run uuid) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    UPDATE reconciliation.runs SET staging = NULL WHERE id = p_run AND staging IS NOT NULL;
+    SELECT reconciliation.sweep_staging()
 $$;
 
 -- Heals open findings of a run that has ended, or the one named, so many at most: their records are asked to be synced with force, and all that was

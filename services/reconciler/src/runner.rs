@@ -116,7 +116,7 @@ impl Runner {
         }
         if !run.is_compared {
             let begun = Instant::now();
-            let standing = slices::of(&run, &types).await?;
+            let standing = slices::of(&mut run, &types).await?;
             reading::read(&run, &target, self.settings, standing.to_be_read).await?;
             let standing = slices::standing(&run).await?;
             if standing.done + standing.failed.len() == 0 {

@@ -263,7 +263,14 @@ async fn settle(
         }
     }
     let found: Vec<Finding> = judged.into_iter().flat_map(|(_, verdict)| verdict.findings).collect();
-    let mut transaction = run.pool.begin().await?;
+    // True whoever has the run; and the rows of syncs are not kept from the workers until the transaction ends.
+    sqlx::query("SELECT sync.learn_births($1, $2, $3)")
+        .bind(births.iter().map(|(sync, _, _)| sync.as_uuid()).collect::<Vec<_>>())
+        .bind(births.iter().map(|(_, target, _)| target.as_str()).collect::<Vec<_>>())
+        .bind(births.iter().map(|(_, _, born)| *born).collect::<Vec<_>>())
+        .execute(&run.pool)
+        .await?;
+    let mut transaction = run.begin().await?;
     run.fence(&mut transaction).await?;
     for (kind, class, is_open) in findings::insert(&mut transaction, run.id, &found).await? {
         let Ok(kind) = kind.parse() else { continue };
@@ -271,12 +278,6 @@ async fn settle(
         *totals.findings.entry(class).or_default() += 1;
         totals.open += u64::from(is_open);
     }
-    sqlx::query("SELECT sync.learn_births($1, $2, $3)")
-        .bind(births.iter().map(|(sync, _, _)| sync.as_uuid()).collect::<Vec<_>>())
-        .bind(births.iter().map(|(_, target, _)| target.as_str()).collect::<Vec<_>>())
-        .bind(births.iter().map(|(_, _, born)| *born).collect::<Vec<_>>())
-        .execute(&mut *transaction)
-        .await?;
     sqlx::query("DELETE FROM reconciliation.suspects WHERE run_id = $1 AND id = ANY ($2)")
         .bind(run.id)
         .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
@@ -299,7 +300,7 @@ async fn settle(
 async fn drop_the_rest(run: &mut Run, error: &CallError) -> Result<(), StepError> {
     let why = format!("differences could not be read again: {error}");
     tracing::error!(run_id = %run.id, error = error.to_string(), "differences could not be read again; nothing is said of them");
-    let mut transaction = run.pool.begin().await?;
+    let mut transaction = run.begin().await?;
     run.fence(&mut transaction).await?;
     sqlx::query("DELETE FROM reconciliation.suspects WHERE run_id = $1")
         .bind(run.id)

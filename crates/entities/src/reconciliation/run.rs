@@ -22,6 +22,7 @@ pub struct Model {
     pub lease_owner: Option<Uuid>,
     pub lease_until: Option<TimeDateTimeWithTimeZone>,
     pub cutoff_at: Option<TimeDateTimeWithTimeZone>,
+    pub staging: Option<Uuid>,
     pub compared_at: Option<TimeDateTimeWithTimeZone>,
     #[sea_orm(column_type = "JsonBinary")]
     pub totals: Json,

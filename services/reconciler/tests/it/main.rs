@@ -2,6 +2,7 @@
 
 mod agreement;
 mod deaths;
+mod frozen;
 mod judging;
 mod kit;
 mod planted;
