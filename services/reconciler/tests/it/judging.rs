@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
+use testkit::sandbox::Fault;
 use uuid::Uuid;
 
 use crate::kit::{SOON, World};
@@ -185,6 +186,22 @@ async fn a_run_that_the_database_refuses_ends_and_says_so_and_the_next_one_is_ta
 }
 
 #[tokio::test]
+async fn a_record_that_is_anothers_target_counts_for_that_one_alone_whatever_it_refers_to() {
+    let world = World::new(500).await;
+    world.long_ago().await;
+    let (holder, claimant) = (world.ledger.entry(0), world.ledger.entry(4));
+    world.sandbox.remove_record("transactions", &claimant.target).await;
+    world.edit(&holder, json!({"upcoachReference": claimant.id})).await;
+    let unmade = "UPDATE sync.erp_syncs SET target_id = NULL, target_created_at = NULL WHERE source_id = $1";
+    world.change(unmade, &claimant).await;
+    world.now().await;
+    let _reconciler = world.reconciler().await;
+    let ended = world.reconcile().await;
+    assert_eq!(world.open(ended.id).await, found(&[("mismatch", 1), ("missing_in_flasherp", 1)]), "{ended:?}");
+    assert_eq!((ended.count("upcoach"), ended.count("flasherp"), ended.proven), (500, 499, Some(true)), "{ended:?}");
+}
+
+#[tokio::test]
 async fn money_of_ours_that_cannot_be_told_is_no_proof() {
     let world = World::new(500).await;
     world.change("UPDATE upcoach.transactions SET currency = 'zzz' WHERE id = $1", &world.ledger.entry(3)).await;
@@ -209,4 +226,29 @@ async fn while_a_customer_has_no_target_nothing_is_said_of_whose_its_records_are
     let _reconciler = world.reconciler().await;
     let ended = world.reconcile().await;
     assert_eq!((world.open(ended.id).await, ended.count("matched")), (found(&[]), 500), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_record_that_flasherp_cannot_serve_hides_no_other_difference() {
+    let world = World::new(500).await;
+    world.long_ago().await;
+    for nth in 0..3 {
+        world.edit(&world.ledger.entry(nth), json!({"amount": 1})).await;
+    }
+    world.now().await;
+    // All tries of one call.
+    world.sandbox.add_fault(&Fault::status(500).on("GET", "/transactions/{id}").times(4)).await;
+    let options = world
+        .reconciler_options("reconciler")
+        .env("RECONCILIATION_SLICES", "1")
+        .env("RECONCILIATION_PATIENCE_SECS", "0")
+        .env("CIRCUIT_FAILURES", "1000");
+    let _reconciler = world.start(options).await;
+    let ended = world.reconcile().await;
+    assert_eq!((ended.status.as_str(), ended.proven), ("incomplete", Some(false)), "{ended:?}");
+    assert!(
+        ended.error.as_deref().is_some_and(|error| error.starts_with("differences that could not be read again: 1 (")),
+        "{ended:?}"
+    );
+    assert_eq!(world.open(ended.id).await, found(&[("mismatch", 2)]));
 }
