@@ -252,3 +252,32 @@ async fn a_record_that_flasherp_cannot_serve_hides_no_other_difference() {
     );
     assert_eq!(world.open(ended.id).await, found(&[("mismatch", 2)]));
 }
+
+#[tokio::test]
+async fn what_somebody_skips_while_it_is_healed_is_open_again_with_the_reason() {
+    let world = World::new(500).await;
+    world.long_ago().await;
+    for nth in 0..3 {
+        world.edit(&world.ledger.entry(nth), json!({"amount": 1})).await;
+    }
+    world.now().await;
+    let skip =
+        "UPDATE sync.erp_syncs SET sync_status = 'skipped', skipped_by_hand = true, skip_reason = 'booked by hand'
+        WHERE source_id = $1";
+    let _reconciler = world.reconciler().await;
+    let run = world.ask(&["transaction"], true, 0).await;
+    assert_eq!(world.ended(run).await.heals_requested, 3);
+    // Before a worker has looked at the wish; after it has, and not taken it; with an unknown outcome.
+    let asked = "UPDATE sync.erp_syncs SET requested = requested + 1, updated_at = '2020-01-01' WHERE source_id = $1";
+    let unknown = "UPDATE sync.erp_syncs SET outcome = 'unknown', unknown_since = now(), settle_until = now() WHERE source_id = $1";
+    world.change(asked, &world.ledger.entry(1)).await;
+    world.change(unknown, &world.ledger.entry(2)).await;
+    for nth in 0..3 {
+        world.change(skip, &world.ledger.entry(nth)).await;
+    }
+    testkit::eventually(SOON, "they are open again", || async { world.open(run).await == found(&[("mismatch", 3)]) })
+        .await;
+    let why =
+        "SELECT count(*) FROM reconciliation.findings WHERE note = 'the sync did not mend it: skipped, booked by hand'";
+    assert_eq!(world.count(why).await, 3);
+}
