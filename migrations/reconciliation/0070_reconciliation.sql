@@ -25,6 +25,8 @@ CREATE TABLE reconciliation.runs (
     lease_until     timestamptz,
     -- what changed then or later on either side is left out on both; set when the run is first taken up
     cutoff_at       timestamptz,
+    -- which FlashERP and which types it is of, noted when it is first taken up: under another configuration it begins anew
+    basis           text,
     -- names the table of its staged records (open_staging) while there is one
     staging         uuid,
     -- when all pages were compared: from then on what is in doubt is in suspects, and staging is not needed any more

@@ -37,6 +37,8 @@ pub(crate) struct Run {
     /// As asked for.
     pub(crate) types: Vec<EntityType>,
     pub(crate) auto_heal: bool,
+    /// What it is of; none before it is taken up first.
+    pub(crate) basis: Option<String>,
     /// Names the table of its staged records; none before its window is cut.
     pub(crate) staging: Option<Uuid>,
     /// Whether the pages were compared: what is in doubt is in suspects then.
@@ -79,6 +81,7 @@ struct Row {
     cutoff_at: OffsetDateTime,
     entity_types: Vec<String>,
     auto_heal: bool,
+    basis: Option<String>,
     staging: Option<Uuid>,
     is_compared: bool,
     totals: Json<Totals>,
@@ -101,7 +104,7 @@ pub(crate) async fn take(pool: &PgPool, lease: Duration) -> Result<Option<Run>, 
             started_at = coalesce(r.started_at, clock_timestamp()),
             cutoff_at = coalesce(r.cutoff_at, clock_timestamp() - make_interval(secs => r.cutoff_secs))
          FROM next WHERE r.id = next.id
-         RETURNING r.id, r.window_from, r.window_to, r.cutoff_at, r.entity_types::text[], r.auto_heal, r.staging,
+         RETURNING r.id, r.window_from, r.window_to, r.cutoff_at, r.entity_types::text[], r.auto_heal, r.basis, r.staging,
             r.compared_at IS NOT NULL AS is_compared, r.totals, r.error",
     )
     .bind(owner)
@@ -125,6 +128,7 @@ pub(crate) async fn take(pool: &PgPool, lease: Duration) -> Result<Option<Run>, 
         cutoff: row.cutoff_at,
         types: row.entity_types.iter().filter_map(|kind| kind.parse().ok()).collect(),
         auto_heal: row.auto_heal,
+        basis: row.basis,
         staging: row.staging,
         is_compared: row.is_compared,
         totals: row.totals.0,

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::RunSettings;
 use crate::run::{self, Run, StepError};
 use crate::target::Target;
-use crate::{compare, finish, reading, slices, verify};
+use crate::{basis, compare, finish, reading, slices, verify};
 
 /// How often it is looked for runs.
 const LOOK: Duration = Duration::from_secs(1);
@@ -114,6 +114,7 @@ impl Runner {
         if types.is_empty() {
             return finish::failed(self, &run, "none of these types is kept in step").await;
         }
+        basis::settle(&mut run, &target, &types).await?;
         if !run.is_compared {
             let begun = Instant::now();
             let standing = slices::of(&mut run, &types).await?;

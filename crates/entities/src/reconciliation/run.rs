@@ -22,6 +22,8 @@ pub struct Model {
     pub lease_owner: Option<Uuid>,
     pub lease_until: Option<TimeDateTimeWithTimeZone>,
     pub cutoff_at: Option<TimeDateTimeWithTimeZone>,
+    #[sea_orm(column_type = "Text")]
+    pub basis: Option<String>,
     pub staging: Option<Uuid>,
     pub compared_at: Option<TimeDateTimeWithTimeZone>,
     #[sea_orm(column_type = "JsonBinary")]
