@@ -61,6 +61,7 @@ CREATE UNLOGGED TABLE reconciliation.slices (
     -- how often FlashERP has refused its cursor
     restarts    integer NOT NULL DEFAULT 0,
     records     bigint NOT NULL DEFAULT 0,
+    pages       bigint NOT NULL DEFAULT 0,
     error       text,
     PRIMARY KEY (run_id, entity_type, slice_from),
     CHECK (slice_to > slice_from)

@@ -27,6 +27,8 @@ pub(crate) struct Slice {
     pub(crate) cursor: Option<String>,
     /// How often FlashERP has refused its cursor.
     pub(crate) restarts: i32,
+    /// How many of its pages are stored.
+    pub(crate) pages: i64,
 }
 
 /// How a run's slices stand.
@@ -64,10 +66,11 @@ pub(crate) async fn standing(run: &Run) -> Result<Standing, StepError> {
         status: String,
         cursor: Option<String>,
         restarts: i32,
+        pages: i64,
         error: Option<String>,
     }
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT entity_type::text, slice_from, slice_to, status::text, cursor, restarts, error FROM reconciliation.slices
+        "SELECT entity_type::text, slice_from, slice_to, status::text, cursor, restarts, pages, error FROM reconciliation.slices
          WHERE run_id = $1 ORDER BY slice_from, entity_type",
     )
     .bind(run.id)
@@ -91,6 +94,7 @@ pub(crate) async fn standing(run: &Run) -> Result<Standing, StepError> {
                 to: row.slice_to,
                 cursor: row.cursor,
                 restarts: row.restarts,
+                pages: row.pages,
             }),
             (_, Err(_)) => {
                 standing.failed.push(format!("{} is a type that this version does not know", row.entity_type))

@@ -39,7 +39,7 @@ pub(crate) async fn store(run: &Run, slice: &Slice, records: &[Record], next: Op
     }
     // The checkpoint last: no time limit ends a COPY whose sender is frozen, and the slice's row is what a successor needs.
     let moved = sqlx::query(
-        "UPDATE reconciliation.slices SET cursor = $5, records = records + $6,
+        "UPDATE reconciliation.slices SET cursor = $5, records = records + $6, pages = pages + 1,
             status = CASE WHEN $5::text IS NULL THEN 'done' ELSE 'running' END::reconciliation.slice_status
          WHERE run_id = $1 AND entity_type = $2::text::sync.entity_type AND slice_from = $3 AND owner = $4
             AND cursor IS NOT DISTINCT FROM $7 AND status IN ('pending', 'running')",
@@ -68,7 +68,7 @@ pub(crate) async fn store(run: &Run, slice: &Slice, records: &[Record], next: Op
 pub(crate) async fn restart(run: &Run, slice: &Slice) -> Result<(), StepError> {
     let mut transaction = run.begin().await?;
     let moved = sqlx::query(
-        "UPDATE reconciliation.slices SET cursor = NULL, records = 0, restarts = restarts + 1, status = 'pending'
+        "UPDATE reconciliation.slices SET cursor = NULL, records = 0, pages = 0, restarts = restarts + 1, status = 'pending'
          WHERE run_id = $1 AND entity_type = $2::text::sync.entity_type AND slice_from = $3 AND owner = $4",
     )
     .bind(run.id)
@@ -169,6 +169,7 @@ mod tests {
             to: datetime!(2026-11-24 10:00 UTC),
             cursor: None,
             restarts: 0,
+            pages: 0,
         };
         let mut text = String::new();
         line(&mut text, &slice, &record);
@@ -198,6 +199,7 @@ mod tests {
             to: datetime!(2026-11-24 10:00 UTC),
             cursor: None,
             restarts: 0,
+            pages: 0,
         };
         let mut text = String::new();
         line(&mut text, &slice, &record);

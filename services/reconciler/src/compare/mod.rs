@@ -10,7 +10,7 @@ mod statement;
 
 use domain::EntityType;
 use sqlx::types::Json;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, PgConnection};
 use syncs::reconciliation::{Totals, TypeTotals};
 
 use crate::run::{Run, StepError};
@@ -90,22 +90,35 @@ async fn one_type(run: &Run, kind: EntityType) -> Result<TypeTotals, StepError> 
         }
     }
     sorter.flush().await?;
-    let staged: Vec<(i64, Option<String>, String)> = sqlx::query_as(AssertSqlSafe(statement::staged_sums(&staging)))
-        .bind(kind.as_str())
-        .fetch_all(&mut *reading)
-        .await?;
-    reading.commit().await?;
-
     let Sorter { mut totals, staged: seen, .. } = sorter;
-    let mut count = 0_u64;
-    for (records, currency, sum) in staged {
-        count += u64::try_from(records).unwrap_or_default();
-        if let Some(currency) = currency {
-            // Digits, as numeric writes them; what were none would show in the totals.
-            totals.currency(&currency).theirs += sum.parse::<i128>().unwrap_or(i128::MAX / 2);
-        }
+    let mut staged = sums(&mut reading, kind, statement::staged_sums(&staging)).await?;
+    totals.unaccounted = staged.records.abs_diff(seen);
+    if totals.unaccounted > 0 {
+        staged = sums(&mut reading, kind, statement::sums_of_each(&staging)).await?;
     }
-    totals.unaccounted = count.abs_diff(seen);
+    reading.commit().await?;
+    for (currency, sum) in staged.by_currency {
+        // Digits, as numeric writes them; what were none would show in the totals.
+        totals.currency(&currency).theirs += sum.parse::<i128>().unwrap_or(i128::MAX / 2);
+    }
     totals.flasherp = totals.matched;
     Ok(totals)
+}
+
+/// What is staged of a type.
+#[derive(Default)]
+struct Staged {
+    records: u64,
+    by_currency: Vec<(String, String)>,
+}
+
+async fn sums(connection: &mut PgConnection, kind: EntityType, statement: String) -> Result<Staged, sqlx::Error> {
+    let rows: Vec<(i64, Option<String>, String)> =
+        sqlx::query_as(AssertSqlSafe(statement)).persistent(false).bind(kind.as_str()).fetch_all(connection).await?;
+    let mut staged = Staged::default();
+    for (records, currency, sum) in rows {
+        staged.records += u64::try_from(records).unwrap_or_default();
+        staged.by_currency.extend(currency.map(|currency| (currency, sum)));
+    }
+    Ok(staged)
 }

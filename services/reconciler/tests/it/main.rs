@@ -5,4 +5,5 @@ mod deaths;
 mod frozen;
 mod judging;
 mod kit;
+mod pages;
 mod planted;
