@@ -4,32 +4,13 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Postgres, Transaction};
+use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::kit::{SOON, World};
 
 /// The lease of [`World::reconciler_options`], and what a successor may take beyond it.
 const SUCCEEDED_WITHIN: Duration = Duration::from_secs(4 + 12);
-
-/// Keeps a table from being read or written until it is dropped.
-async fn lock(world: &World, table: &str, mode: &str) -> Transaction<'static, Postgres> {
-    let mut holding = world.pool.begin().await.expect("a transaction");
-    sqlx::query(AssertSqlSafe(format!("LOCK TABLE {table} IN {mode} MODE")))
-        .execute(&mut *holding)
-        .await
-        .expect("locked");
-    holding
-}
-
-async fn somebody_waits(world: &World) {
-    testkit::eventually(SOON, "the reconciler waits for the lock", || async {
-        world.count("SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")
-            .await
-            > 0
-    })
-    .await;
-}
 
 /// All that a run has written, as one text.
 async fn written(world: &World, run: Uuid) -> String {
@@ -76,10 +57,10 @@ async fn one_frozen_in_the_comparison_keeps_its_successor_from_nothing_and_write
     world.edit(&world.ledger.entry(100), json!({"amount": 1})).await;
     world.now().await;
     // Only the comparison reads these.
-    let held = lock(&world, "upcoach.transactions", "ACCESS EXCLUSIVE").await;
+    let held = world.lock("upcoach.transactions", "ACCESS EXCLUSIVE").await;
     let frozen = world.start(world.reconciler_options("frozen")).await;
     let run = world.ask(&["transaction"], false, 0).await;
-    somebody_waits(&world).await;
+    world.somebody_waits().await;
     is_succeeded(&world, run, frozen, held).await;
 }
 
@@ -97,8 +78,8 @@ async fn one_frozen_while_it_stores_a_page_keeps_its_successor_from_nothing_and_
         sqlx::query_scalar(table).fetch_optional(&world.pool).await.expect("tables")
     })
     .await;
-    let held = lock(&world, &format!("reconciliation.{table}"), "SHARE").await;
-    somebody_waits(&world).await;
+    let held = world.lock(&format!("reconciliation.{table}"), "SHARE").await;
+    world.somebody_waits().await;
     world.sandbox.set_latency(Duration::ZERO, Duration::ZERO).await;
     is_succeeded(&world, run, frozen, held).await;
 }

@@ -281,3 +281,20 @@ async fn what_somebody_skips_while_it_is_healed_is_open_again_with_the_reason() 
         "SELECT count(*) FROM reconciliation.findings WHERE note = 'the sync did not mend it: skipped, booked by hand'";
     assert_eq!(world.count(why).await, 3);
 }
+
+#[tokio::test]
+async fn what_is_learned_while_all_is_compared_keeps_no_worker_from_a_sync() {
+    let world = World::new(1_000).await;
+    let unknown = "UPDATE sync.erp_syncs SET target_created_at = NULL WHERE source_type = 'customer'";
+    sqlx::query(unknown).execute(&world.pool).await.expect("nobody has noted it");
+    // The customers are compared by then, and the transactions wait.
+    let held = world.lock("upcoach.transactions", "ACCESS EXCLUSIVE").await;
+    let _reconciler = world.reconciler().await;
+    let run = world.ask(&["customer", "transaction"], false, 0).await;
+    world.somebody_waits().await;
+    let free = "WITH free AS (SELECT target_created_at FROM sync.erp_syncs WHERE source_type = 'customer' FOR UPDATE SKIP LOCKED)
+        SELECT count(target_created_at) FROM free";
+    assert_eq!(world.count(free).await, 10);
+    held.rollback().await.expect("given back");
+    assert_eq!(world.ended(run).await.proven, Some(true));
+}
