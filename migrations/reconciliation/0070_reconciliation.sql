@@ -19,10 +19,16 @@ CREATE TABLE reconciliation.runs (
     auto_heal       boolean NOT NULL DEFAULT false,
     idempotency_key text UNIQUE CHECK (length(idempotency_key) <= 255),
     requested_by    text,
+    -- what the request named, as the admin API tells it apart from another under the same key
+    asked           jsonb,
     lease_owner     uuid,
     lease_until     timestamptz,
     -- what changed then or later on either side is left out on both; set when the run is first taken up
     cutoff_at       timestamptz,
+    -- which FlashERP and which types it is of, noted when it is first taken up: under another configuration it begins anew
+    basis           text,
+    -- names the table of its staged records (open_staging) while there is one
+    staging         uuid,
     -- when all pages were compared: from then on what is in doubt is in suspects, and staging is not needed any more
     compared_at     timestamptz,
     -- counts and control totals (crates/syncs, reconciliation); sums are minor units of ISO 4217
@@ -55,13 +61,15 @@ CREATE UNLOGGED TABLE reconciliation.slices (
     -- how often FlashERP has refused its cursor
     restarts    integer NOT NULL DEFAULT 0,
     records     bigint NOT NULL DEFAULT 0,
+    pages       bigint NOT NULL DEFAULT 0,
     error       text,
     PRIMARY KEY (run_id, entity_type, slice_from),
     CHECK (slice_to > slice_from)
 );
 
 -- FlashERP's records as a run has paged them, reduced to what is compared. Only the pattern: each run has a table of its own like this, without an
--- index, which is dropped when it was compared (open_staging, close_staging).
+-- index, which is dropped when it was compared (open_staging, close_staging). A table that a frozen process still holds keeps nobody waiting: each time
+-- that a window is cut, a table of a new name is made, and what could not be dropped is dropped later.
 CREATE UNLOGGED TABLE reconciliation.staging (
     entity_type       sync.entity_type NOT NULL,
     target_id         text NOT NULL,
@@ -127,66 +135,57 @@ CREATE TABLE reconciliation.outbox (
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- Asks for a run. The same idempotency key within 24 h answers the run that it made.
-CREATE FUNCTION reconciliation.request(p_from timestamptz, p_to timestamptz, p_types sync.entity_type[],
-    p_auto_heal boolean, p_cutoff_secs integer, p_by text, p_idempotency_key text
-) RETURNS uuid
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    run uuid;
-BEGIN
-    -- a key older than 24 h is free again
-    UPDATE reconciliation.runs SET idempotency_key = NULL
-    WHERE idempotency_key = p_idempotency_key AND created_at < clock_timestamp() - interval '24 hours';
-    INSERT INTO reconciliation.runs
-        (window_from, window_to, entity_types, auto_heal, cutoff_secs, requested_by, idempotency_key)
-    VALUES (p_from, p_to, p_types, p_auto_heal, p_cutoff_secs, p_by, p_idempotency_key)
-    ON CONFLICT (idempotency_key) DO NOTHING
-    RETURNING id INTO run;
-    IF run IS NULL THEN
-        SELECT id INTO STRICT run FROM reconciliation.runs WHERE idempotency_key = p_idempotency_key;
-    END IF;
-    RETURN run;
-END
-$$;
--- The same, and whether the run is new, and if not, whether it was asked for in the same way.
+-- Asks for a run. The same idempotency key within 24 h answers the run that it made: whether the run is new, and if not, whether it was asked for in
+-- the same words.
 CREATE FUNCTION reconciliation.request_once(p_from timestamptz, p_to timestamptz, p_types sync.entity_type[],
-    p_auto_heal boolean, p_cutoff_secs integer, p_by text, p_idempotency_key text,
+    p_auto_heal boolean, p_cutoff_secs integer, p_by text, p_idempotency_key text, p_asked jsonb,
     OUT id uuid, OUT is_new boolean, OUT same boolean
 )
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
-DECLARE
-    before uuid;
 BEGIN
-    SELECT r.id INTO before FROM reconciliation.runs r
-    WHERE r.idempotency_key = p_idempotency_key AND r.created_at >= clock_timestamp() - interval '24 hours';
-    request_once.id := reconciliation.request(p_from, p_to, p_types, p_auto_heal, p_cutoff_secs, p_by, p_idempotency_key);
-    request_once.is_new := request_once.id IS DISTINCT FROM before;
-    SELECT (r.entity_types, r.auto_heal, r.cutoff_secs) = (p_types, p_auto_heal, p_cutoff_secs)
-    INTO request_once.same FROM reconciliation.runs r WHERE r.id = request_once.id;
+    -- a key older than 24 h is free again
+    UPDATE reconciliation.runs SET idempotency_key = NULL
+    WHERE idempotency_key = p_idempotency_key AND created_at < clock_timestamp() - interval '24 hours';
+    INSERT INTO reconciliation.runs
+        (window_from, window_to, entity_types, auto_heal, cutoff_secs, requested_by, idempotency_key, asked)
+    VALUES (p_from, p_to, p_types, p_auto_heal, p_cutoff_secs, p_by, p_idempotency_key, p_asked)
+    -- waits for whoever asks at the same moment with the same key
+    ON CONFLICT (idempotency_key) DO NOTHING
+    RETURNING runs.id INTO request_once.id;
+    request_once.is_new := request_once.id IS NOT NULL;
+    request_once.same := true;
+    IF NOT request_once.is_new THEN
+        SELECT r.id, r.asked IS NOT DISTINCT FROM p_asked INTO STRICT request_once.id, request_once.same
+        FROM reconciliation.runs r WHERE r.idempotency_key = p_idempotency_key;
+    END IF;
 END
 $$;
+-- The same for who asks always in the same way under one key.
+CREATE FUNCTION reconciliation.request(p_from timestamptz, p_to timestamptz, p_types sync.entity_type[],
+    p_auto_heal boolean, p_cutoff_secs integer, p_by text, p_idempotency_key text
+) RETURNS uuid
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT id FROM reconciliation.request_once(p_from, p_to, p_types, p_auto_heal, p_cutoff_secs, p_by, p_idempotency_key, NULL)
+$$;
 
--- The table of a run's staged records: made, or emptied.
-CREATE FUNCTION reconciliation.open_staging(p_run uuid) RETURNS void
+-- A new table for a run's staged records; the run bears its name.
+CREATE FUNCTION reconciliation.open_staging(p_run uuid) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    v_table text := 'staging_' || replace(p_run::text, '-', '');
+    v_staging uuid := gen_random_uuid();
+    v_table text := 'staging_' || replace(v_staging::text, '-', '');
 BEGIN
-    PERFORM FROM reconciliation.runs WHERE id = p_run AND status IN ('pending', 'running');
+    UPDATE reconciliation.runs SET staging = v_staging WHERE id = p_run AND status IN ('pending', 'running');
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no run % under way', p_run;
     END IF;
-    IF to_regclass('reconciliation.' || v_table) IS NULL THEN
-        EXECUTE format('CREATE UNLOGGED TABLE reconciliation.%I (LIKE reconciliation.staging) WITH (autovacuum_enabled = false)', v_table);
-        EXECUTE format('GRANT SELECT, INSERT, DELETE ON reconciliation.%I TO erp_reconciler', v_table);
-    ELSE
-        EXECUTE format('TRUNCATE reconciliation.%I', v_table);
-    END IF;
+    EXECUTE format('CREATE UNLOGGED TABLE reconciliation.%I (LIKE reconciliation.staging) WITH (autovacuum_enabled = false)', v_table);
+    EXECUTE format('GRANT SELECT, INSERT, DELETE ON reconciliation.%I TO erp_reconciler', v_table);
+    RETURN v_staging;
 END
 $$;
 -- Once all is in it: lets the planner know.
@@ -194,15 +193,37 @@ CREATE FUNCTION reconciliation.analyze_staging(p_run uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    EXECUTE format('ANALYZE reconciliation.%I', 'staging_' || replace(p_run::text, '-', ''));
+    EXECUTE (SELECT format('ANALYZE reconciliation.%I', 'staging_' || replace(staging::text, '-', ''))
+        FROM reconciliation.runs WHERE id = p_run AND staging IS NOT NULL);
 END
 $$;
-CREATE FUNCTION reconciliation.close_staging(p_run uuid) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- Drops the tables of staged records that no run needs any more. One that somebody holds is left to the next time.
+CREATE FUNCTION reconciliation.sweep_staging() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
     AS $$
+DECLARE
+    v_table name;
 BEGIN
-    EXECUTE format('DROP TABLE IF EXISTS reconciliation.%I', 'staging_' || replace(p_run::text, '-', ''));
+    FOR v_table IN
+        SELECT c.relname FROM pg_class c
+        WHERE c.relnamespace = 'reconciliation'::regnamespace AND c.relkind = 'r' AND c.relname ~ '^staging_[0-9a-f]{32}$'
+            AND NOT EXISTS (SELECT FROM reconciliation.runs r
+                WHERE r.status IN ('pending', 'running') AND 'staging_' || replace(r.staging::text, '-', '') = c.relname)
+    LOOP
+        BEGIN
+            EXECUTE format('DROP TABLE IF EXISTS reconciliation.%I', v_table);
+        EXCEPTION WHEN lock_not_available THEN
+            NULL;
+        END;
+    END LOOP;
 END
+$$;
+-- A run needs its staged records no more.
+CREATE FUNCTION reconciliation.close_staging(p_run uuid) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    UPDATE reconciliation.runs SET staging = NULL WHERE id = p_run AND staging IS NOT NULL;
+    SELECT reconciliation.sweep_staging()
 $$;
 
 -- Heals open findings of a run that has ended, or the one named, so many at most: their records are asked to be synced with force, and all that was
@@ -292,8 +313,8 @@ GRANT EXECUTE ON FUNCTION reconciliation.open_staging(uuid), reconciliation.anal
     TO erp_reconciler;
 GRANT EXECUTE ON FUNCTION reconciliation.heal(uuid, uuid, reconciliation.finding_class[], text, text, bigint)
     TO erp_reconciler, erp_config_api;
-GRANT EXECUTE ON FUNCTION reconciliation.request_once(timestamptz, timestamptz, sync.entity_type[], boolean, integer, text, text)
-    TO erp_config_api;
+GRANT EXECUTE ON FUNCTION reconciliation.request_once(timestamptz, timestamptz, sync.entity_type[], boolean, integer, text, text,
+    jsonb) TO erp_config_api;
 GRANT SELECT ON reconciliation.runs_for_readers, reconciliation.findings_for_readers TO erp_config_api, erp_scheduler;
 GRANT EXECUTE ON FUNCTION reconciliation.request(timestamptz, timestamptz, sync.entity_type[], boolean, integer, text,
     text) TO erp_config_api, erp_sync_worker, erp_scheduler;

@@ -40,10 +40,11 @@ pub struct TypeTotals {
     /// Of the findings, those that nobody had decided on before.
     #[serde(default)]
     pub open: u64,
-    /// FlashERP's amounts that are none.
+    /// Amounts that are none, FlashERP's, or of records of ours that can't be told: nobody knows what they count for, and nothing is proven.
     #[serde(default)]
     pub unreadable: u64,
-    /// Staged records that the comparison has not seen, or has seen twice. Anything but 0 is a fault of ours, and nothing is proven.
+    /// Staged records that the comparison has not seen, or has seen twice, or that FlashERP's pages gave twice: who gives one page twice may have left
+    /// out another. Anything but 0, and nothing is proven.
     #[serde(default)]
     pub unaccounted: u64,
     /// Control totals by currency; only of types that count.

@@ -1,5 +1,6 @@
 //! The command functions that other services may call.
 
+use serde_json::json;
 use sqlx::{Executor as _, PgPool, Row as _};
 use testkit::TestDatabase;
 use uuid::Uuid;
@@ -161,6 +162,33 @@ async fn the_same_idempotency_key_asks_for_one_reconciliation() {
     };
     assert_eq!(run(Some("k")).await, run(Some("k")).await);
     assert_ne!(run(None).await, run(None).await);
+}
+
+#[tokio::test]
+async fn of_two_that_ask_at_the_same_moment_with_one_key_one_has_made_the_run() {
+    let database = TestDatabase::new().await;
+    let api = database.pool("erp_config_api").await;
+    let ask = "SELECT id, is_new, same FROM reconciliation.request_once(now() - interval '1 day', now(), ARRAY['customer']::sync.entity_type[],
+        false, 300, 'ada', 'k', $1)";
+    let mut first = api.begin().await.expect("a transaction");
+    let (run, is_new, same): (Uuid, bool, bool) =
+        sqlx::query_as(ask).bind(json!({"to": 1})).fetch_one(&mut *first).await.expect("a run");
+    assert!(is_new && same);
+    let asking = api.clone();
+    let second = tokio::spawn(async move {
+        sqlx::query_as::<_, (Uuid, bool, bool)>(ask).bind(json!({"to": 1})).fetch_one(&asking).await.expect("a run")
+    });
+    testkit::eventually(std::time::Duration::from_secs(20), "the second one waits for the first", || async {
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        sqlx::query_scalar::<_, i64>(waiting).fetch_one(&api).await.expect("activity") > 0
+    })
+    .await;
+    first.commit().await.expect("asked for");
+    assert_eq!(second.await.expect("no panic"), (run, false, true));
+    let other: (Uuid, bool, bool) =
+        sqlx::query_as(ask).bind(json!({"to": 2})).fetch_one(&api).await.expect("an answer");
+    assert_eq!(other, (run, false, false), "in other words");
 }
 
 #[tokio::test]

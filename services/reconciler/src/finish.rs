@@ -40,7 +40,7 @@ async fn close(runner: &Runner, run: &Run, status: ReconciliationStatus) -> Resu
         ReconciliationStatus::Failed => "failed",
     };
     let proven = status == ReconciliationStatus::Completed && run.totals.is_proven();
-    let mut transaction = run.pool.begin().await?;
+    let mut transaction = run.begin().await?;
     run.fence(&mut transaction).await?;
     sqlx::query("SELECT reconciliation.close_staging($1)").bind(run.id).execute(&mut *transaction).await?;
     sqlx::query("DELETE FROM reconciliation.slices WHERE run_id = $1").bind(run.id).execute(&mut *transaction).await?;

@@ -1,4 +1,5 @@
-//! Findings whose records were asked to be synced: healed once that sync has succeeded, open again if it has failed for good.
+//! Findings whose records were asked to be synced: healed once that sync has succeeded, open again if it has failed for good, or if somebody has skipped
+//! it: what is skipped by hand no healing brings back, whenever it was skipped and whatever is asked for still.
 
 use std::time::Duration;
 
@@ -36,13 +37,15 @@ async fn settle(pool: &PgPool) -> Result<(), sqlx::Error> {
     sqlx::query(
         "WITH over AS MATERIALIZED (
             SELECT f.id, s.sync_status = 'synced' AS is_healed,
-                concat('the sync did not mend it: ', coalesce(s.error_code, s.skip_reason, s.sync_status::text)) AS why
+                concat('the sync did not mend it: ', CASE WHEN s.sync_status = 'skipped' THEN coalesce('skipped, ' || s.skip_reason, 'skipped')
+                    ELSE coalesce(s.error_code, s.sync_status::text) END) AS why
             FROM reconciliation.findings f JOIN sync.for_readers s
                 ON s.source_system = 'upcoach' AND s.source_type = f.entity_type AND s.source_id = f.source_id
-            WHERE f.decision = 'healing' AND s.outcome = 'known' AND s.nothing_asked
-                AND ((s.sync_status = 'synced' AND s.last_sync_success > f.decided_at)
-                    OR (s.sync_status IN ('failed', 'skipped') AND s.due_at IS NULL AND s.waits_for IS NULL
-                        AND s.updated_at > f.decided_at))
+            WHERE f.decision = 'healing' AND ((s.sync_status = 'skipped' AND s.skipped_by_hand)
+                OR (s.outcome = 'known' AND s.nothing_asked
+                    AND ((s.sync_status = 'synced' AND s.last_sync_success > f.decided_at)
+                        OR (s.sync_status IN ('failed', 'skipped') AND s.due_at IS NULL AND s.waits_for IS NULL
+                            AND s.updated_at > f.decided_at))))
             ORDER BY f.id LIMIT 1000 FOR UPDATE OF f SKIP LOCKED
          )
          UPDATE reconciliation.findings f

@@ -6,6 +6,7 @@
 //! | step | file | a death leaves |
 //! |---|---|---|
 //! | taken up, under a lease | `run` | a lease that ends |
+//! | its FlashERP and its types are noted | `basis` | a run that begins anew if they are others by then |
 //! | the window is cut | `slices` | no slices: it is cut again |
 //! | FlashERP is paged into staging, a few slices at a time | `reading`, `staging` | all pages before this one |
 //! | both sides are joined; what differs becomes a suspect | `compare` | staging; it is compared again |
@@ -14,6 +15,7 @@
 //!
 //! Healing syncs that others carry out are followed by `healing`.
 
+mod basis;
 mod call;
 mod compare;
 pub mod config;
@@ -23,6 +25,7 @@ mod healing;
 mod reading;
 mod run;
 mod runner;
+mod shown;
 mod slices;
 mod staging;
 mod target;

@@ -1,8 +1,10 @@
 //! FlashERP paged into staging, a few slices at a time, each in memory a page at a time.
 //!
-//! A slice whose cursor FlashERP refuses begins anew. One that can't be read, however often it is tried, is given up, and the run says nothing of what
-//! is missing.
+//! A slice whose cursor FlashERP refuses begins anew. One that can't be read, however often it is tried, is given up, and so is one whose pages lead in
+//! a circle or have no end; the run says nothing of what is missing then.
 
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use domain::RequestId;
@@ -20,6 +22,8 @@ use crate::target::Target;
 const PAGE: u16 = 500;
 /// Refused cursors of one slice after which it is given up.
 const RESTARTS: i32 = 3;
+/// Pages of one slice after which it is given up; it is made for a few, and where nothing is known of FlashERP's records it may be the whole window.
+const MOST_PAGES: i64 = 100_000;
 
 /// Reads these slices to their ends, or gives them up.
 ///
@@ -58,6 +62,8 @@ async fn one(run: &Run, target: &Target, settings: RunSettings, mut slice: Slice
         limit: Some(PAGE),
         ..ListQuery::default()
     };
+    // Of each cursor a number of 64 bits: those of the longest slice are a few MB.
+    let mut seen: HashSet<u64> = slice.cursor.iter().map(|cursor| number_of(cursor)).collect();
     loop {
         let fetched =
             patiently(settings.patience, || target.client.list(&call, slice.kind, &query, slice.cursor.as_deref()))
@@ -67,8 +73,9 @@ async fn one(run: &Run, target: &Target, settings: RunSettings, mut slice: Slice
             Err(error) if slice.cursor.is_some() && refuses_cursor(&error) && slice.restarts < RESTARTS => {
                 tracing::warn!(run_id = %run.id, entity_type = slice.kind.as_str(), error = error.to_string(), "a cursor was refused; its slice begins anew");
                 staging::restart(run, &slice).await?;
-                slice.cursor = None;
+                (slice.cursor, slice.pages) = (None, 0);
                 slice.restarts += 1;
+                seen.clear();
                 continue;
             }
             Err(error) => {
@@ -77,7 +84,9 @@ async fn one(run: &Run, target: &Target, settings: RunSettings, mut slice: Slice
             }
         };
         service::failpoint!("reconciler.page_fetched");
-        if page.next_cursor.is_some() && page.next_cursor == slice.cursor {
+        if let Some(next) = &page.next_cursor
+            && (!seen.insert(number_of(next)) || slice.pages >= MOST_PAGES)
+        {
             return staging::give_up(run, &slice, "FlashERP's pages have no end").await;
         }
         staging::store(run, &slice, &page.records, page.next_cursor.as_deref()).await?;
@@ -86,7 +95,14 @@ async fn one(run: &Run, target: &Target, settings: RunSettings, mut slice: Slice
             return Ok(());
         }
         slice.cursor = page.next_cursor;
+        slice.pages += 1;
     }
+}
+
+fn number_of(cursor: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    cursor.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether FlashERP itself says that it does not know the cursor, or not any more.

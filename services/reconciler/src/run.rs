@@ -2,16 +2,22 @@
 //!
 //! A reconciler that dies leaves a lease that ends; the next one takes the run up where it is. One that was frozen for longer than its lease finds, at
 //! its next step, that the run is no longer its own ([`StepError::Lost`]): each step writes only where the run's owner is still the same.
+//!
+//! Nor is anybody kept waiting by one that is frozen: PostgreSQL ends a transaction of a run's in which nothing has happened for a lease
+//! ([`Run::begin`]), and what it holds until then is never what its successor needs.
 
 use std::time::Duration;
 
 use domain::EntityType;
 use domain::instant::to_millis;
 use sqlx::types::Json;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
 use syncs::reconciliation::Totals;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+/// The longest that a transaction in which nothing happens may stand, however long the lease is.
+const LONGEST_IDLE: Duration = Duration::from_secs(30);
 
 /// A run in hand.
 #[derive(Debug, Clone)]
@@ -21,6 +27,7 @@ pub(crate) struct Run {
     /// The fence: new each time that it is taken up.
     pub(crate) owner: Uuid,
     pub(crate) pool: PgPool,
+    pub(crate) lease: Duration,
     /// Start of the window, included.
     pub(crate) from: OffsetDateTime,
     /// End of the window, not included.
@@ -30,6 +37,10 @@ pub(crate) struct Run {
     /// As asked for.
     pub(crate) types: Vec<EntityType>,
     pub(crate) auto_heal: bool,
+    /// What it is of; none before it is taken up first.
+    pub(crate) basis: Option<String>,
+    /// Names the table of its staged records; none before its window is cut.
+    pub(crate) staging: Option<Uuid>,
     /// Whether the pages were compared: what is in doubt is in suspects then.
     pub(crate) is_compared: bool,
     pub(crate) totals: Totals,
@@ -48,6 +59,20 @@ pub(crate) enum StepError {
     Database(#[from] sqlx::Error),
 }
 
+impl StepError {
+    /// Why the database will never take what was to be written, in words; none when the next try may go another way. Data that it can't hold (class 22),
+    /// that breaks a rule (23), or a statement that it does not understand or permit (42).
+    pub(crate) fn refusal(&self) -> Option<String> {
+        let Self::Database(error) = self else { return None };
+        let refused = error.as_database_error()?;
+        let code = refused.code()?;
+        ["22", "23", "42"]
+            .iter()
+            .any(|class| code.starts_with(class))
+            .then(|| format!("the database refuses what is to be written: {} ({code})", refused.message()))
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     id: Uuid,
@@ -56,6 +81,8 @@ struct Row {
     cutoff_at: OffsetDateTime,
     entity_types: Vec<String>,
     auto_heal: bool,
+    basis: Option<String>,
+    staging: Option<Uuid>,
     is_compared: bool,
     totals: Json<Totals>,
     error: Option<String>,
@@ -67,17 +94,17 @@ struct Row {
 /// The database can't be reached.
 pub(crate) async fn take(pool: &PgPool, lease: Duration) -> Result<Option<Run>, sqlx::Error> {
     let owner = Uuid::new_v4();
-    let mut transaction = pool.begin().await?;
+    let mut transaction = begin(pool, lease).await?;
     let row: Option<Row> = sqlx::query_as(
         "WITH next AS MATERIALIZED (
             SELECT id FROM reconciliation.runs
             WHERE status IN ('pending', 'running') AND (lease_until IS NULL OR lease_until < clock_timestamp())
-            ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+            ORDER BY created_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
          UPDATE reconciliation.runs r SET status = 'running', lease_owner = $1, lease_until = clock_timestamp() + $2,
             started_at = coalesce(r.started_at, clock_timestamp()),
             cutoff_at = coalesce(r.cutoff_at, clock_timestamp() - make_interval(secs => r.cutoff_secs))
          FROM next WHERE r.id = next.id
-         RETURNING r.id, r.window_from, r.window_to, r.cutoff_at, r.entity_types::text[], r.auto_heal,
+         RETURNING r.id, r.window_from, r.window_to, r.cutoff_at, r.entity_types::text[], r.auto_heal, r.basis, r.staging,
             r.compared_at IS NOT NULL AS is_compared, r.totals, r.error",
     )
     .bind(owner)
@@ -95,11 +122,14 @@ pub(crate) async fn take(pool: &PgPool, lease: Duration) -> Result<Option<Run>, 
         id: row.id,
         owner,
         pool: pool.clone(),
+        lease,
         from: to_millis(row.window_from),
         to: up_to_millis(row.window_to),
         cutoff: row.cutoff_at,
         types: row.entity_types.iter().filter_map(|kind| kind.parse().ok()).collect(),
         auto_heal: row.auto_heal,
+        basis: row.basis,
+        staging: row.staging,
         is_compared: row.is_compared,
         totals: row.totals.0,
         unread: row.error,
@@ -112,7 +142,21 @@ fn up_to_millis(at: OffsetDateTime) -> OffsetDateTime {
     if whole < at { whole + time::Duration::MILLISECOND } else { whole }
 }
 
+/// Begins a transaction that does not outlive its process' freezing by more than a lease.
+async fn begin(pool: &PgPool, lease: Duration) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let idle = lease.min(LONGEST_IDLE).as_millis();
+    pool.begin_with(AssertSqlSafe(format!("BEGIN; SET LOCAL idle_in_transaction_session_timeout = {idle}"))).await
+}
+
 impl Run {
+    /// Begins a transaction. One in which nothing happens for a lease is ended: what it holds, whoever has the run by then needs.
+    ///
+    /// # Errors
+    /// The database can't be reached.
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        begin(&self.pool, self.lease).await
+    }
+
     /// Makes the lease last so long from now on.
     ///
     /// # Errors
@@ -162,7 +206,10 @@ impl Run {
     }
 
     /// The table of its staged records.
-    pub(crate) fn staging(&self) -> String {
-        format!("reconciliation.staging_{}", self.id.simple())
+    ///
+    /// # Errors
+    /// Its window is not cut yet, or its pages are compared: whoever works on it has it no more.
+    pub(crate) fn staging(&self) -> Result<String, StepError> {
+        Ok(format!("reconciliation.staging_{}", self.staging.ok_or(StepError::Lost)?.simple()))
     }
 }

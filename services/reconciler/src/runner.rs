@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::RunSettings;
 use crate::run::{self, Run, StepError};
 use crate::target::Target;
-use crate::{compare, finish, reading, slices, verify};
+use crate::{basis, compare, finish, reading, slices, verify};
 
 /// How often it is looked for runs.
 const LOOK: Duration = Duration::from_secs(1);
@@ -84,6 +84,12 @@ impl Runner {
                 tracing::warn!(run_id = %in_hand.id, "the lease of a reconciliation is over; another reconciler has it");
             }
             Err(error) => {
+                if let Some(refusal) = error.refusal()
+                    && finish::failed(self, &in_hand, &refusal).await.is_ok()
+                {
+                    // Taken up again it would come to the same, and keep all others waiting.
+                    return;
+                }
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::warn!(run_id = %in_hand.id, error = error.to_string(), cause, "a reconciliation can't go on now; it is taken up again");
                 give_back(&in_hand).await;
@@ -108,9 +114,10 @@ impl Runner {
         if types.is_empty() {
             return finish::failed(self, &run, "none of these types is kept in step").await;
         }
+        basis::settle(&mut run, &target, &types).await?;
         if !run.is_compared {
             let begun = Instant::now();
-            let standing = slices::of(&run, &types).await?;
+            let standing = slices::of(&mut run, &types).await?;
             reading::read(&run, &target, self.settings, standing.to_be_read).await?;
             let standing = slices::standing(&run).await?;
             if standing.done + standing.failed.len() == 0 {

@@ -1,12 +1,14 @@
 //! A run's window in slices, each paged on its own.
 //!
 //! They are cut where our own syncs say that FlashERP made its records, so that each holds about as many whatever the months were like. All slices and
-//! the empty staging are one transaction. Both are unlogged: after a crash of the database there are none, and the window is cut again.
+//! the empty staging are one transaction. Both are unlogged: after a crash of the database there are none, and the window is cut again, with a staging
+//! table of another name: whoever still holds the old one, frozen, keeps nobody from it.
 
 use domain::EntityType;
 use domain::instant::to_millis;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::run::{Run, StepError};
 
@@ -25,6 +27,8 @@ pub(crate) struct Slice {
     pub(crate) cursor: Option<String>,
     /// How often FlashERP has refused its cursor.
     pub(crate) restarts: i32,
+    /// How many of its pages are stored.
+    pub(crate) pages: i64,
 }
 
 /// How a run's slices stand.
@@ -40,7 +44,7 @@ pub(crate) struct Standing {
 ///
 /// # Errors
 /// [`StepError`].
-pub(crate) async fn of(run: &Run, types: &[EntityType]) -> Result<Standing, StepError> {
+pub(crate) async fn of(run: &mut Run, types: &[EntityType]) -> Result<Standing, StepError> {
     let standing = standing(run).await?;
     if standing.done + standing.failed.len() + standing.to_be_read.len() > 0 || types.is_empty() {
         return Ok(standing);
@@ -62,10 +66,11 @@ pub(crate) async fn standing(run: &Run) -> Result<Standing, StepError> {
         status: String,
         cursor: Option<String>,
         restarts: i32,
+        pages: i64,
         error: Option<String>,
     }
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT entity_type::text, slice_from, slice_to, status::text, cursor, restarts, error FROM reconciliation.slices
+        "SELECT entity_type::text, slice_from, slice_to, status::text, cursor, restarts, pages, error FROM reconciliation.slices
          WHERE run_id = $1 ORDER BY slice_from, entity_type",
     )
     .bind(run.id)
@@ -89,6 +94,7 @@ pub(crate) async fn standing(run: &Run) -> Result<Standing, StepError> {
                 to: row.slice_to,
                 cursor: row.cursor,
                 restarts: row.restarts,
+                pages: row.pages,
             }),
             (_, Err(_)) => {
                 standing.failed.push(format!("{} is a type that this version does not know", row.entity_type))
@@ -98,10 +104,11 @@ pub(crate) async fn standing(run: &Run) -> Result<Standing, StepError> {
     Ok(standing)
 }
 
-async fn cut(run: &Run, types: &[EntityType]) -> Result<(), StepError> {
-    let mut transaction = run.pool.begin().await?;
+async fn cut(run: &mut Run, types: &[EntityType]) -> Result<(), StepError> {
+    let mut transaction = run.begin().await?;
     run.fence(&mut transaction).await?;
-    sqlx::query("SELECT reconciliation.open_staging($1)").bind(run.id).execute(&mut *transaction).await?;
+    let staging: Uuid =
+        sqlx::query_scalar("SELECT reconciliation.open_staging($1)").bind(run.id).fetch_one(&mut *transaction).await?;
     for kind in types {
         let borders = borders(&mut transaction, run, *kind).await?;
         sqlx::query(
@@ -117,6 +124,7 @@ async fn cut(run: &Run, types: &[EntityType]) -> Result<(), StepError> {
         .await?;
     }
     transaction.commit().await?;
+    run.staging = Some(staging);
     Ok(())
 }
 

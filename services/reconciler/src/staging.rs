@@ -12,6 +12,7 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::run::{Run, StepError};
+use crate::shown::plain;
 use crate::slices::Slice;
 
 /// Stores a page; `next` is where the next one begins, none when this was the last.
@@ -26,9 +27,19 @@ pub(crate) async fn store(run: &Run, slice: &Slice, records: &[Record], next: Op
         line(&mut text, slice, record);
         count += 1;
     }
-    let mut transaction = run.pool.begin().await?;
+    let mut transaction = run.begin().await?;
+    if count > 0 {
+        let statement = format!(
+            "COPY {} (entity_type, target_id, source_id, slice_from, target_created_at, target_updated_at, marks, currency, minor) FROM STDIN",
+            run.staging()?
+        );
+        let mut copy = transaction.copy_in_raw(&statement).await?;
+        copy.send(text.into_bytes()).await?;
+        copy.finish().await?;
+    }
+    // The checkpoint last: no time limit ends a COPY whose sender is frozen, and the slice's row is what a successor needs.
     let moved = sqlx::query(
-        "UPDATE reconciliation.slices SET cursor = $5, records = records + $6,
+        "UPDATE reconciliation.slices SET cursor = $5, records = records + $6, pages = pages + 1,
             status = CASE WHEN $5::text IS NULL THEN 'done' ELSE 'running' END::reconciliation.slice_status
          WHERE run_id = $1 AND entity_type = $2::text::sync.entity_type AND slice_from = $3 AND owner = $4
             AND cursor IS NOT DISTINCT FROM $7 AND status IN ('pending', 'running')",
@@ -45,15 +56,6 @@ pub(crate) async fn store(run: &Run, slice: &Slice, records: &[Record], next: Op
     if moved.rows_affected() != 1 {
         return Err(StepError::Lost);
     }
-    if count > 0 {
-        let statement = format!(
-            "COPY {} (entity_type, target_id, source_id, slice_from, target_created_at, target_updated_at, marks, currency, minor) FROM STDIN",
-            run.staging()
-        );
-        let mut copy = transaction.copy_in_raw(&statement).await?;
-        copy.send(text.into_bytes()).await?;
-        copy.finish().await?;
-    }
     transaction.commit().await?;
     Counter::ReconciledRecords.add(u64::try_from(count).unwrap_or(0), &[("entity_type", slice.kind.as_str())]);
     Ok(())
@@ -64,9 +66,9 @@ pub(crate) async fn store(run: &Run, slice: &Slice, records: &[Record], next: Op
 /// # Errors
 /// [`StepError`].
 pub(crate) async fn restart(run: &Run, slice: &Slice) -> Result<(), StepError> {
-    let mut transaction = run.pool.begin().await?;
+    let mut transaction = run.begin().await?;
     let moved = sqlx::query(
-        "UPDATE reconciliation.slices SET cursor = NULL, records = 0, restarts = restarts + 1, status = 'pending'
+        "UPDATE reconciliation.slices SET cursor = NULL, records = 0, pages = 0, restarts = restarts + 1, status = 'pending'
          WHERE run_id = $1 AND entity_type = $2::text::sync.entity_type AND slice_from = $3 AND owner = $4",
     )
     .bind(run.id)
@@ -79,7 +81,7 @@ pub(crate) async fn restart(run: &Run, slice: &Slice) -> Result<(), StepError> {
         return Err(StepError::Lost);
     }
     let statement =
-        format!("DELETE FROM {} WHERE entity_type = $1::text::sync.entity_type AND slice_from = $2", run.staging());
+        format!("DELETE FROM {} WHERE entity_type = $1::text::sync.entity_type AND slice_from = $2", run.staging()?);
     sqlx::query(AssertSqlSafe(statement)).bind(slice.kind.as_str()).bind(slice.from).execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(())
@@ -98,7 +100,7 @@ pub(crate) async fn give_up(run: &Run, slice: &Slice, why: &str) -> Result<(), S
     .bind(slice.kind.as_str())
     .bind(slice.from)
     .bind(run.owner)
-    .bind(why)
+    .bind(plain(why))
     .execute(&run.pool)
     .await?;
     if moved.rows_affected() == 1 { Ok(()) } else { Err(StepError::Lost) }
@@ -167,6 +169,7 @@ mod tests {
             to: datetime!(2026-11-24 10:00 UTC),
             cursor: None,
             restarts: 0,
+            pages: 0,
         };
         let mut text = String::new();
         line(&mut text, &slice, &record);
@@ -196,6 +199,7 @@ mod tests {
             to: datetime!(2026-11-24 10:00 UTC),
             cursor: None,
             restarts: 0,
+            pages: 0,
         };
         let mut text = String::new();
         line(&mut text, &slice, &record);

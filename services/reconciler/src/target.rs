@@ -7,6 +7,7 @@ use secrets::Keyring;
 use service::config_watch::Versioned;
 use sqlx::PgPool;
 use syncs::{Scope, StoredConfiguration, View};
+use time::OffsetDateTime;
 
 use crate::config::CallSettings;
 
@@ -17,6 +18,9 @@ pub(crate) struct Target {
     /// Whether the integration is switched on.
     pub(crate) enabled: bool,
     pub(crate) client: Client,
+    pub(crate) base_url: String,
+    /// Since when it has been this FlashERP, this account.
+    pub(crate) adopted_at: Option<OffsetDateTime>,
     /// Which types are kept in step.
     pub(crate) scope: Scope,
 }
@@ -42,6 +46,13 @@ impl Target {
         let options =
             Options { timeout: settings.timeout, allow_private: settings.allow_private, ..stored.options(keyring)? };
         let client = Client::with(options, gate.of_version(stored.version()), Some(Arc::new(CallMetrics)))?;
-        Ok(Some(Self { version: stored.version(), enabled: stored.is_enabled(), client, scope: stored.scope() }))
+        Ok(Some(Self {
+            version: stored.version(),
+            enabled: stored.is_enabled(),
+            client,
+            base_url: stored.base_url().to_owned(),
+            adopted_at: stored.adopted_at(),
+            scope: stored.scope(),
+        }))
     }
 }

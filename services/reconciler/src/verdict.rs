@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use domain::mapping::{Base, Field, FieldValue, Fields, Marks, Record, control_amount, unlike, value_json};
+use domain::mapping::{Base, Field, Fields, Marks, Record, control_amount, unlike};
 use domain::{EntityType, FindingClass, FlashErpId, Money, Outcome, SyncId, SyncStatus};
 use syncs::SourceRecord;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+use crate::shown::{object, text, value};
 
 /// Why a record is read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +114,7 @@ pub(crate) enum What {
 pub(crate) struct Counts {
     pub(crate) is_there: bool,
     pub(crate) money: Option<Money>,
-    /// It has an amount, which is none.
+    /// It has an amount, or ought to, which is none.
     pub(crate) is_unreadable: bool,
 }
 
@@ -185,9 +187,14 @@ fn class_of_sync(case: &Case) -> Option<FindingClass> {
     }
 }
 
-fn counts(kind: EntityType, fields: Option<&Fields>) -> Counts {
-    let amount = fields.and_then(|fields| control_amount(kind, fields));
+fn counts(kind: EntityType, fields: &Fields) -> Counts {
+    let amount = control_amount(kind, fields);
     Counts { is_there: true, is_unreadable: matches!(amount, Some(Err(_))), money: amount.and_then(Result::ok) }
+}
+
+/// Of a record of ours that can't be told: if it counts at all, nobody knows for what.
+fn our_counts(kind: EntityType, wanted: &Result<Fields, String>) -> Counts {
+    counts(kind, wanted.as_ref().unwrap_or(&Fields::new()))
 }
 
 fn difference(ours: Counts, theirs: Counts) -> BTreeMap<&'static str, i128> {
@@ -202,7 +209,7 @@ fn difference(ours: Counts, theirs: Counts) -> BTreeMap<&'static str, i128> {
 }
 
 fn only_theirs(case: &Case, theirs: Option<&Record>, class: FindingClass) -> Verdict {
-    let counted = theirs.map(|record| counts(case.kind, Some(&record.fields))).unwrap_or_default();
+    let counted = theirs.map(|record| counts(case.kind, &record.fields)).unwrap_or_default();
     let known = case.sync.as_ref().and_then(|sync| sync.target.as_ref());
     let found = Finding {
         theirs: theirs.map(|record| object(&record.fields, |_| true)),
@@ -224,7 +231,7 @@ fn duplicate(case: &Case, theirs: &Record) -> Verdict {
 fn only_ours(case: &Case, ours: &Result<SourceRecord, String>) -> Verdict {
     let wanted = wanted(case, ours);
     let class = class_of_sync(case).unwrap_or(FindingClass::MissingInFlasherp);
-    let counted = counts(case.kind, wanted.as_ref().ok());
+    let counted = our_counts(case.kind, &wanted);
     let known = case.sync.as_ref().and_then(|sync| sync.target.as_ref());
     let found = Finding {
         ours: Some(match &wanted {
@@ -242,12 +249,13 @@ fn both(case: &Case, ours: &Result<SourceRecord, String>, theirs: &Record) -> Ve
     if known.is_some() && case.other_is_there {
         return only_theirs(case, Some(theirs), FindingClass::DuplicateInFlasherp);
     }
-    let their_counts = counts(case.kind, Some(&theirs.fields));
-    let wanted = match wanted(case, ours) {
+    let their_counts = counts(case.kind, &theirs.fields);
+    let wanted = wanted(case, ours);
+    let our_counts = our_counts(case.kind, &wanted);
+    let wanted = match wanted {
         Ok(wanted) => wanted,
         Err(why) => {
             let class = class_of_sync(case).unwrap_or(FindingClass::FailedSync);
-            let our_counts = Counts { is_there: true, ..Counts::default() };
             let found = Finding {
                 ours: Some(problem(&why)),
                 theirs: Some(object(&theirs.fields, |_| true)),
@@ -262,7 +270,6 @@ fn both(case: &Case, ours: &Result<SourceRecord, String>, theirs: &Record) -> Ve
             };
         }
     };
-    let our_counts = counts(case.kind, Some(&wanted));
     let nothing = Base::default();
     let base = case.sync.as_ref().map_or(&nothing, |sync| &sync.base);
     let fields = unlike(&wanted, &Marks::of(&theirs.fields), base);
@@ -318,25 +325,8 @@ fn wanted(case: &Case, ours: &Result<SourceRecord, String>) -> Result<Fields, St
     }
 }
 
-fn value(value: Option<&FieldValue>) -> String {
-    value_json(value.unwrap_or(&FieldValue::Null))
-}
-
-fn text(text: &str) -> String {
-    value_json(&FieldValue::text(text))
-}
-
 fn problem(why: &str) -> String {
     format!("{{\"problem\":{}}}", text(why))
-}
-
-fn object(fields: &Fields, shown: impl Fn(&Field) -> bool) -> String {
-    let members: Vec<String> = fields
-        .iter()
-        .filter(|(field, _)| shown(field))
-        .map(|(field, value)| format!("\"{field}\":{}", value_json(value)))
-        .collect();
-    format!("{{{}}}", members.join(","))
 }
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
 //! Every suspect read again on both sides before anything is said of it: FlashERP's records one by one, ours many to a statement.
 //!
-//! A batch of suspects, what became of them and the counts are one transaction: a process that dies leaves the rest to the next one. If FlashERP can't
-//! be read any more, what is left is dropped, and the run is incomplete.
+//! A record of FlashERP's that is the target of another record's sync counts for that one alone, whatever it refers to: here it is not there.
+//!
+//! A batch of suspects, what became of them and the counts are one transaction: a process that dies leaves the rest to the next one. Of a suspect that
+//! FlashERP can't serve nothing is said, and the run is incomplete. If FlashERP can't be read any more at all, that goes for all that are left.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 
 use domain::mapping::{Base, Record};
 use domain::{EntityType, FlashErpId, RequestId, SyncId, UserId};
 use flasherp::{Call, CallError, CallResult};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{Stream, StreamExt as _, stream};
 use service::metrics::Counter;
 use sqlx::types::Json;
 use syncs::SourceRecord;
@@ -20,11 +23,16 @@ use crate::call::patiently;
 use crate::config::RunSettings;
 use crate::findings;
 use crate::run::{Run, StepError};
+use crate::shown::plain;
 use crate::target::Target;
 use crate::verdict::{Bounds, Case, Finding, Suspicion, Sync, Verdict, What, judge};
 
 /// Suspects in one transaction.
 const BATCH: i64 = 200;
+/// So many in a row that can't be served are no accident of one record.
+const SEVERAL: u32 = 5;
+/// What could not be read is told up to about so many bytes.
+const TOLD: usize = 2_000;
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 struct Row {
@@ -48,6 +56,7 @@ struct Suspect {
 /// # Errors
 /// [`StepError`]; what was judged before stays.
 pub(crate) async fn verify(run: &mut Run, target: &Arc<Target>, settings: RunSettings) -> Result<(), StepError> {
+    let mut trouble = Trouble::default();
     loop {
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT id, entity_type::text, suspicion::text, source_id, target_id FROM reconciliation.suspects
@@ -69,34 +78,80 @@ pub(crate) async fn verify(run: &mut Run, target: &Arc<Target>, settings: RunSet
             let target = row.target_id.clone().and_then(|id| FlashErpId::new(id).ok());
             by_type.entry(kind).or_default().push(Suspect { suspicion, source: row.source_id, target });
         }
-        let mut judged = Vec::new();
-        let mut births = Vec::new();
+        let bounds = Bounds { from: run.from, to: run.to, cutoff: run.cutoff };
+        let (mut judged, mut births) = (Vec::new(), Vec::new());
         for (kind, suspects) in by_type {
-            match read_again(run, target, settings, kind, suspects).await? {
-                Ok(cases) => {
-                    let bounds = Bounds { from: run.from, to: run.to, cutoff: run.cutoff };
-                    births.extend(cases.iter().filter_map(birth));
-                    judged.extend(cases.iter().map(|case| (kind, judge(case, &bounds))));
-                }
-                Err(error) => return drop_the_rest(run, &error).await,
+            for case in read_again(run, target, settings, kind, suspects, &mut trouble).await? {
+                births.extend(birth(&case));
+                judged.push((kind, judge(&case, &bounds)));
             }
         }
-        settle(run, &rows, judged, births).await?;
+        settle(run, &rows, judged, births, trouble.unread.take()).await?;
+        if let Some(error) = trouble.away.take() {
+            return drop_the_rest(run, &error).await;
+        }
         service::failpoint!("reconciler.batch_verified");
     }
 }
 
-/// Both sides as they are now. The inner error: FlashERP can't be read.
+/// What of FlashERP can't be read.
+#[derive(Default)]
+struct Trouble {
+    /// Records that could not be served since the last one that was.
+    in_a_row: u32,
+    /// How many of this batch FlashERP could not serve, and why, the first of them.
+    unread: Option<(usize, String)>,
+    /// FlashERP as a whole can't be read.
+    away: Option<CallError>,
+}
+
+impl Trouble {
+    /// Those that FlashERP serves; it is asked no more once it can't be read at all.
+    async fn served<T>(&mut self, reads: impl Stream<Item = CallResult<T>>) -> Vec<T> {
+        let mut reads = pin!(reads);
+        let mut served = Vec::new();
+        while self.away.is_none()
+            && let Some(read) = reads.next().await
+        {
+            match read {
+                Ok(read) => {
+                    self.in_a_row = 0;
+                    served.push(read);
+                }
+                Err(error) => self.met(error),
+            }
+        }
+        served
+    }
+
+    fn met(&mut self, error: CallError) {
+        self.in_a_row += 1;
+        if self.in_a_row >= SEVERAL || is_away(&error) {
+            self.away = Some(error);
+        } else {
+            self.unread.get_or_insert_with(|| (0, error.to_string())).0 += 1;
+        }
+    }
+}
+
+/// Whether it is not this record that FlashERP can't serve, but FlashERP that can't be read: it is away, turns us or everybody away, or the gate to it
+/// is shut.
+fn is_away(error: &CallError) -> bool {
+    error.handed_back || !error.sent || error.locks_us_out() || error.turns_everyone_away()
+}
+
+/// Both sides as they are now, of those that FlashERP serves.
 async fn read_again(
     run: &Run,
     target: &Target,
     settings: RunSettings,
     kind: EntityType,
     suspects: Vec<Suspect>,
-) -> Result<Result<Vec<Case>, CallError>, StepError> {
+    trouble: &mut Trouble,
+) -> Result<Vec<Case>, StepError> {
     let sources: Vec<Uuid> = suspects.iter().filter_map(|suspect| suspect.source).collect();
-    let mut ours = syncs::load(&run.pool, kind, &sources).await?;
-    let mut syncs = standing(run, kind, &sources).await?;
+    let ours = syncs::load(&run.pool, kind, &sources).await?;
+    let syncs = standing(run, kind, &sources).await?;
     let requested: Vec<Uuid> = sqlx::query_scalar(
         "SELECT DISTINCT source_id FROM sync.waiting_for_readers
          WHERE entity_type = $1::text::sync.entity_type AND source_id = ANY ($2)",
@@ -106,7 +161,7 @@ async fn read_again(
     .fetch_all(&run.pool)
     .await?;
     let customers = customers(run, &ours).await?;
-    let mut cases: Vec<(Case, Option<FlashErpId>)> = suspects
+    let cases: Vec<(Case, Option<FlashErpId>)> = suspects
         .into_iter()
         .map(|suspect| {
             // Several suspects may be of one record: the doubles of it.
@@ -131,47 +186,108 @@ async fn read_again(
             (case, suspect.target)
         })
         .collect();
-    ours.clear();
-    syncs.clear();
-    let call = Call::new(RequestId(run.id));
-    let look = |(case, named): (Case, Option<FlashErpId>)| {
-        let call = &call;
-        async move { look(target, settings, call, case, named).await }
-    };
-    let cases = stream::iter(cases.drain(..)).map(look).buffer_unordered(settings.at_once).try_collect().await;
+    drop((ours, syncs));
+    let call = &Call::new(RequestId(run.id));
+    let looks = stream::iter(cases).map(|(case, suspected)| look(target, settings, call, case, suspected));
+    let seen = trouble.served(looks.buffer_unordered(settings.at_once)).await;
+    let holders = holders(run, kind, seen.iter().flat_map(Seen::ids).collect()).await?;
+    let settled = seen.into_iter().map(|seen| seen.settled(&holders));
+    let (mut cases, without): (Vec<Case>, Vec<Case>) = settled.partition(|case| !may_be_found(case));
+    let looks = stream::iter(without).map(|case| find(target, settings, call, case));
+    let found = trouble.served(looks.buffer_unordered(settings.at_once)).await;
+    let ids = found.iter().flat_map(|(_, records)| records.iter().map(|record| record.id.as_str().to_owned()));
+    let holders = self::holders(run, kind, ids.collect()).await?;
+    cases.extend(found.into_iter().map(|(mut case, records)| {
+        case.theirs = records.into_iter().find(|record| !is_anothers(&holders, case.source, record));
+        case
+    }));
     Ok(cases)
 }
 
-/// Reads what FlashERP has of a suspect.
+/// A suspect and what FlashERP has under the ids that are known of it.
+struct Seen {
+    case: Case,
+    /// The record that was suspected.
+    named: Option<Record>,
+    /// The sync's own target, if that is another one.
+    known: Option<Record>,
+}
+
+impl Seen {
+    fn ids(&self) -> Vec<String> {
+        [&self.named, &self.known].into_iter().flatten().map(|record| record.id.as_str().to_owned()).collect()
+    }
+
+    /// What is its own.
+    fn settled(self, holders: &HashMap<String, Uuid>) -> Case {
+        let Self { mut case, named, known } = self;
+        let source = case.source;
+        let own = |record: &Record| !is_anothers(holders, source, record);
+        let known = known.filter(own);
+        case.other_is_there = known.is_some();
+        case.theirs = named.filter(own).or(known);
+        case
+    }
+}
+
+/// Reads what FlashERP has under the ids that are known of a suspect.
 async fn look(
     target: &Target,
     settings: RunSettings,
     call: &Call,
-    mut case: Case,
-    named: Option<FlashErpId>,
-) -> CallResult<Case> {
-    let client = &target.client;
-    if let Some(id) = &named {
-        case.theirs = patiently(settings.patience, || client.get(call, case.kind, id)).await?;
-    }
+    case: Case,
+    suspected: Option<FlashErpId>,
+) -> CallResult<Seen> {
     let known = case.sync.as_ref().and_then(|sync| sync.target.clone());
-    if let Some(known) = known.filter(|known| Some(known) != named.as_ref())
-        && case.suspicion != Suspicion::Duplicate
-    {
-        let other: Option<Record> = patiently(settings.patience, || client.get(call, case.kind, &known)).await?;
-        case.other_is_there = other.is_some();
-        if case.theirs.is_none() {
-            case.theirs = other;
-        }
+    let known = known.filter(|known| Some(known) != suspected.as_ref() && case.suspicion != Suspicion::Duplicate);
+    let named = get(target, settings, call, case.kind, suspected).await?;
+    let known = get(target, settings, call, case.kind, known).await?;
+    Ok(Seen { case, named, known })
+}
+
+async fn get(
+    target: &Target,
+    settings: RunSettings,
+    call: &Call,
+    kind: EntityType,
+    id: Option<FlashErpId>,
+) -> CallResult<Option<Record>> {
+    let Some(id) = id else { return Ok(None) };
+    patiently(settings.patience, || target.client.get(call, kind, &id)).await
+}
+
+/// Whether FlashERP has nothing under an id that is known of it, and may have it under our reference.
+fn may_be_found(case: &Case) -> bool {
+    case.theirs.is_none() && matches!(case.ours, Some(Ok(_))) && case.suspicion != Suspicion::Duplicate
+}
+
+/// FlashERP's records that refer to ours.
+async fn find(target: &Target, settings: RunSettings, call: &Call, case: Case) -> CallResult<(Case, Vec<Record>)> {
+    let Some(source) = case.source else { return Ok((case, Vec::new())) };
+    let reference = source.to_string();
+    let found = patiently(settings.patience, || target.client.find_by_reference(call, case.kind, &reference)).await?;
+    Ok((case, found))
+}
+
+/// Whose targets these are, as the comparison has it: of several syncs the first by id.
+async fn holders(run: &Run, kind: EntityType, targets: Vec<String>) -> Result<HashMap<String, Uuid>, sqlx::Error> {
+    if targets.is_empty() {
+        return Ok(HashMap::new());
     }
-    if let (None, Some(Ok(_)), Some(source)) = (&case.theirs, &case.ours, case.source)
-        && case.suspicion != Suspicion::Duplicate
-    {
-        let reference = source.to_string();
-        let found = patiently(settings.patience, || client.find_by_reference(call, case.kind, &reference)).await?;
-        case.theirs = found.into_iter().next();
-    }
-    Ok(case)
+    let rows: Vec<(String, Uuid)> = sqlx::query_as(
+        "SELECT DISTINCT ON (target_id) target_id, source_id FROM sync.for_readers
+         WHERE source_system = 'upcoach' AND source_type = $1::text::sync.entity_type AND target_id = ANY ($2)
+         ORDER BY target_id, id",
+    )
+    .bind(kind.as_str())
+    .bind(targets)
+    .fetch_all(&run.pool)
+    .await?;
+    Ok(rows.into_iter().collect())
+}
+
+fn is_anothers(holders: &HashMap<String, Uuid>, source: Option<Uuid>, record: &Record) -> bool {
+    holders.get(record.id.as_str()).is_some_and(|holder| Some(*holder) != source)
 }
 
 async fn standing(run: &Run, kind: EntityType, sources: &[Uuid]) -> Result<HashMap<Uuid, Sync>, sqlx::Error> {
@@ -237,6 +353,7 @@ async fn settle(
     rows: &[Row],
     judged: Vec<(EntityType, Verdict)>,
     births: Vec<(SyncId, FlashErpId, OffsetDateTime)>,
+    unread: Option<(usize, String)>,
 ) -> Result<(), StepError> {
     let mut totals = run.totals.clone();
     for (kind, verdict) in &judged {
@@ -249,7 +366,7 @@ async fn settle(
         }
         totals.upcoach += u64::from(verdict.ours.is_there);
         totals.flasherp += u64::from(verdict.theirs.is_there);
-        totals.unreadable += u64::from(verdict.theirs.is_unreadable);
+        totals.unreadable += u64::from(verdict.ours.is_unreadable) + u64::from(verdict.theirs.is_unreadable);
         if let Some(money) = verdict.ours.money {
             totals.currency(money.code()).ours += i128::from(money.minor());
         }
@@ -263,7 +380,14 @@ async fn settle(
         }
     }
     let found: Vec<Finding> = judged.into_iter().flat_map(|(_, verdict)| verdict.findings).collect();
-    let mut transaction = run.pool.begin().await?;
+    // True whoever has the run; and the rows of syncs are not kept from the workers until the transaction ends.
+    sqlx::query("SELECT sync.learn_births($1, $2, $3)")
+        .bind(births.iter().map(|(sync, _, _)| sync.as_uuid()).collect::<Vec<_>>())
+        .bind(births.iter().map(|(_, target, _)| target.as_str()).collect::<Vec<_>>())
+        .bind(births.iter().map(|(_, _, born)| *born).collect::<Vec<_>>())
+        .execute(&run.pool)
+        .await?;
+    let mut transaction = run.begin().await?;
     run.fence(&mut transaction).await?;
     for (kind, class, is_open) in findings::insert(&mut transaction, run.id, &found).await? {
         let Ok(kind) = kind.parse() else { continue };
@@ -271,23 +395,26 @@ async fn settle(
         *totals.findings.entry(class).or_default() += 1;
         totals.open += u64::from(is_open);
     }
-    sqlx::query("SELECT sync.learn_births($1, $2, $3)")
-        .bind(births.iter().map(|(sync, _, _)| sync.as_uuid()).collect::<Vec<_>>())
-        .bind(births.iter().map(|(_, target, _)| target.as_str()).collect::<Vec<_>>())
-        .bind(births.iter().map(|(_, _, born)| *born).collect::<Vec<_>>())
-        .execute(&mut *transaction)
-        .await?;
     sqlx::query("DELETE FROM reconciliation.suspects WHERE run_id = $1 AND id = ANY ($2)")
         .bind(run.id)
         .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
         .execute(&mut *transaction)
         .await?;
-    sqlx::query("UPDATE reconciliation.runs SET totals = $2 WHERE id = $1")
+    let error = match unread {
+        Some((unread, why)) => {
+            tracing::warn!(run_id = %run.id, unread, error = why, "differences could not be read again; nothing is said of them");
+            Some(told(run.unread.as_deref(), &format!("differences that could not be read again: {unread} ({why})")))
+        }
+        None => run.unread.clone(),
+    };
+    sqlx::query("UPDATE reconciliation.runs SET totals = $2, error = $3 WHERE id = $1")
         .bind(run.id)
         .bind(Json(&totals))
+        .bind(&error)
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;
+    run.unread = error;
     for finding in &found {
         Counter::ReconciliationFindings.increment(&[("class", finding.class.as_str())]);
     }
@@ -297,23 +424,29 @@ async fn settle(
 
 /// FlashERP can't be read any more: of what is left nothing is said.
 async fn drop_the_rest(run: &mut Run, error: &CallError) -> Result<(), StepError> {
-    let why = format!("differences could not be read again: {error}");
     tracing::error!(run_id = %run.id, error = error.to_string(), "differences could not be read again; nothing is said of them");
-    let mut transaction = run.pool.begin().await?;
+    let why = told(run.unread.as_deref(), &format!("differences could not be read again: {error}"));
+    let mut transaction = run.begin().await?;
     run.fence(&mut transaction).await?;
     sqlx::query("DELETE FROM reconciliation.suspects WHERE run_id = $1")
         .bind(run.id)
         .execute(&mut *transaction)
         .await?;
-    sqlx::query("UPDATE reconciliation.runs SET error = concat_ws('; ', error, $2) WHERE id = $1")
+    sqlx::query("UPDATE reconciliation.runs SET error = $2 WHERE id = $1")
         .bind(run.id)
         .bind(&why)
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;
-    run.unread = Some(match run.unread.take() {
-        Some(before) => format!("{before}; {why}"),
-        None => why,
-    });
+    run.unread = Some(why);
     Ok(())
+}
+
+/// What could not be read before, and now. There may be a word for each of a thousand batches: what is beyond some of them is left out.
+fn told(before: Option<&str>, now: &str) -> String {
+    match before {
+        None => plain(now).into_owned(),
+        Some(before) if before.len() >= TOLD => before.to_owned(),
+        Some(before) => format!("{before}; {}", plain(now)),
+    }
 }

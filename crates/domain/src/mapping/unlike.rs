@@ -5,13 +5,14 @@ use super::{Base, Field, FieldKind, Fields, Marks, mark};
 /// The fields in which what FlashERP holds is not what is wanted.
 ///
 /// FlashERP's own form of a value that we sent (trimmed, in another case) is none, except where money is counted or records are told apart by it. Nor
-/// is a value that we have none for and never sent: somebody in FlashERP keeps it there.
+/// is a value that we have none for and never sent: somebody in FlashERP keeps it there. Whose a record is is always wanted; where it isn't, the
+/// customer has no id in FlashERP that it could be held against.
 #[must_use]
 pub fn unlike(wanted: &Fields, held: &Marks, base: &Base) -> Vec<Field> {
     let is_unlike = |field: &Field| {
         let value = wanted.get(field);
         let (ours, theirs) = (value.and_then(|value| mark(*field, value)), held.get(*field));
-        if ours == theirs {
+        if ours == theirs || (*field == Field::CustomerId && value.is_none()) {
             return false;
         }
         match base.get(*field) {
@@ -59,6 +60,16 @@ mod tests {
         let changed = Fields::from([(Field::Email, FieldValue::text("ada@example.org"))]);
         assert_eq!(unlike(&changed, &held(r#""email":"ada@example.com""#), &base), [Field::Email]);
         assert_eq!(unlike(&sent, &held(r#""name":"x""#), &Base::default()), [Field::Email]);
+    }
+
+    #[test]
+    fn while_nobody_knows_the_customer_nothing_is_said_of_whose_a_record_is() {
+        let sent = Fields::from([(Field::CustomerId, FieldValue::text("fcu_1"))]);
+        let base = Base::default().after_write(&sent, None);
+        let theirs = held(r#""customerId":"fcu_1""#);
+        assert_eq!(unlike(&Fields::new(), &theirs, &base), []);
+        let known = Fields::from([(Field::CustomerId, FieldValue::text("fcu_2"))]);
+        assert_eq!(unlike(&known, &theirs, &base), [Field::CustomerId]);
     }
 
     #[test]

@@ -17,9 +17,14 @@ pub struct Model {
     pub idempotency_key: Option<String>,
     #[sea_orm(column_type = "Text")]
     pub requested_by: Option<String>,
+    #[sea_orm(column_type = "JsonBinary")]
+    pub asked: Option<Json>,
     pub lease_owner: Option<Uuid>,
     pub lease_until: Option<TimeDateTimeWithTimeZone>,
     pub cutoff_at: Option<TimeDateTimeWithTimeZone>,
+    #[sea_orm(column_type = "Text")]
+    pub basis: Option<String>,
+    pub staging: Option<Uuid>,
     pub compared_at: Option<TimeDateTimeWithTimeZone>,
     #[sea_orm(column_type = "JsonBinary")]
     pub totals: Json,

@@ -18,6 +18,7 @@ pub struct Model {
     pub cursor: Option<String>,
     pub restarts: i32,
     pub records: i64,
+    pub pages: i64,
     #[sea_orm(column_type = "Text")]
     pub error: Option<String>,
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::EntityType;
 use events::ReconciliationRequested;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -73,12 +73,31 @@ impl FromFields for Reconcile {
             cutoff_secs: i32::try_from(fields.integer("cutoffSeconds", 0..=86_400).unwrap_or(CUTOFF_SECS))
                 .unwrap_or(i32::MAX),
         };
-        if let (Some(from), Some(to)) = (read.from, read.to)
-            && from >= to
-        {
-            fields.wrong("to", "must be after from");
+        match (read.from, read.to) {
+            (Some(from), Some(to)) if whole(from) >= whole(to) => fields.wrong("to", "must be after from"),
+            (Some(from), None) if whole(from) >= whole(OffsetDateTime::now_utc()) => {
+                fields.wrong("from", "must be in the past where there is no to");
+            }
+            _ => {}
         }
         read
+    }
+}
+
+/// In microseconds, as the database keeps it.
+fn whole(at: OffsetDateTime) -> i128 {
+    at.unix_timestamp_nanos().div_euclid(1_000)
+}
+
+impl Reconcile {
+    /// What tells this request from another under the same key: what it names, and not what the moment makes of what it leaves out.
+    fn asked(&self) -> Value {
+        let mut types: Vec<&str> = self.entity_types.iter().map(|kind| kind.as_str()).collect();
+        types.sort_unstable();
+        json!({
+            "from": self.from.map(Timestamp), "to": self.to.map(Timestamp), "entityTypes": types, "autoHeal": self.auto_heal,
+            "cutoffSeconds": self.cutoff_secs,
+        })
     }
 }
 
@@ -106,7 +125,7 @@ pub(crate) async fn ask(
     let types: Vec<&str> = wanted.entity_types.iter().map(|kind| kind.as_str()).collect();
     let mut transaction = state.pool.begin().await?;
     let (run, is_new, same): (Uuid, bool, bool) = sqlx::query_as(
-        "SELECT id, is_new, same FROM reconciliation.request_once($1, $2, $3::text[]::sync.entity_type[], $4, $5, $6, $7)",
+        "SELECT id, is_new, same FROM reconciliation.request_once($1, $2, $3::text[]::sync.entity_type[], $4, $5, $6, $7, $8)",
     )
     .bind(from)
     .bind(to)
@@ -115,6 +134,7 @@ pub(crate) async fn ask(
     .bind(wanted.cutoff_secs)
     .bind(&actor.subject)
     .bind(key)
+    .bind(wanted.asked())
     .fetch_one(&mut *transaction)
     .await?;
     if !is_new {

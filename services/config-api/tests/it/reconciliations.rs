@@ -90,6 +90,19 @@ async fn a_reconciliation_is_waited_for_reported_healed_and_decided_on() {
     );
     let other = reconcile(&world, "today", json!({"autoHeal": true})).await;
     assert_eq!((other.status, &other.json()["code"]), (409, &json!("RESOURCE_CONFLICT")));
+    for (name, at) in [("from", "2025-01-01T00:00:00Z"), ("to", "2025-06-01T00:00:00Z")] {
+        let mut window = json!({"entityTypes": ["transaction", "customer"], "cutoffSeconds": 0});
+        window[name] = json!(at);
+        let other = reconcile(&world, "today", window).await;
+        assert_eq!(
+            (other.status, &other.json()["code"]),
+            (409, &json!("RESOURCE_CONFLICT")),
+            "another window's {name}"
+        );
+    }
+    let reordered =
+        reconcile(&world, "today", json!({"entityTypes": ["customer", "transaction"], "cutoffSeconds": 0})).await;
+    assert_eq!(reordered.json()["runId"], json!(run), "the same in another order");
     let asked = world.audited(&run).await;
     assert_eq!(asked, [("manual_sync".to_owned(), json!("reconciliation.requested"), asked[0].2.clone())]);
 
@@ -171,6 +184,14 @@ async fn what_is_not_there_or_not_understood_is_refused() {
     let mut fields = world.api.post("/api/erp/sync/reconcile", &wrong).await.wrong_fields();
     fields.sort_unstable();
     assert_eq!(fields, ["cutoffSeconds", "entityTypes", "to", "x"]);
+    let future = world.api.post("/api/erp/sync/reconcile", &json!({"from": "2126-02-01T00:00:00Z"})).await;
+    assert_eq!((future.status, future.wrong_fields()), (400, vec!["from".to_owned()]), "{future:?}");
+    let nothing = json!({"from": "2026-02-01T00:00:00.0000001Z", "to": "2026-02-01T00:00:00.0000002Z"});
+    assert_eq!(
+        world.api.post("/api/erp/sync/reconcile", &nothing).await.wrong_fields(),
+        ["to"],
+        "no microsecond of it"
+    );
     sqlx::query("UPDATE config.erp_configurations SET is_enabled = false").execute(&world.pool).await.expect("off");
     let off = world.post("/api/erp/sync/reconcile").await;
     assert_eq!((off.status, &off.json()["code"]), (503, &json!("CONFIG_DISABLED")));

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 
 use domain::mapping::{Base, Fields, Marks, control_amount, unlike};
 use domain::{EntityType, FlashErpId};
+use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
-use sqlx::{PgConnection, Row as _};
 use syncs::SourceRecord;
 use syncs::reconciliation::TypeTotals;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::run::Run;
+use crate::run::{Run, StepError};
 use crate::verdict::Suspicion;
 
 /// Rows that are held before they are written.
@@ -153,8 +153,10 @@ impl<'a> Sorter<'a> {
     fn matched(&mut self, wanted: &Fields) {
         self.totals.matched += 1;
         self.totals.upcoach += 1;
-        if let Some(Ok(money)) = control_amount(self.kind, wanted) {
-            self.totals.currency(money.code()).ours += i128::from(money.minor());
+        match control_amount(self.kind, wanted) {
+            Some(Ok(money)) => self.totals.currency(money.code()).ours += i128::from(money.minor()),
+            Some(Err(_)) => self.totals.unreadable += 1,
+            None => {}
         }
     }
 
@@ -176,22 +178,25 @@ impl<'a> Sorter<'a> {
         }
     }
 
-    /// Writes what it holds: in the transaction that ends with the comparison.
-    pub(super) async fn flush(&mut self, writing: &mut PgConnection) -> Result<(), sqlx::Error> {
-        self.explain(writing).await?;
+    /// Writes what it holds.
+    pub(super) async fn flush(&mut self) -> Result<(), StepError> {
+        self.explain().await?;
         if !self.births.is_empty() {
             let births = std::mem::take(&mut self.births);
+            // True whoever has the run; and the rows of syncs are not kept from the workers until a transaction ends.
             sqlx::query("SELECT sync.learn_births($1, $2, $3)")
                 .bind(births.iter().map(|(sync, _, _)| *sync).collect::<Vec<_>>())
                 .bind(births.iter().map(|(_, target, _)| target.as_str()).collect::<Vec<_>>())
                 .bind(births.iter().map(|(_, _, born)| *born).collect::<Vec<_>>())
-                .execute(&mut *writing)
+                .execute(&self.run.pool)
                 .await?;
         }
         if self.suspects.is_empty() {
             return Ok(());
         }
         let suspects = std::mem::take(&mut self.suspects);
+        let mut writing = self.run.begin().await?;
+        self.run.fence(&mut writing).await?;
         sqlx::query(
             "INSERT INTO reconciliation.suspects (run_id, entity_type, suspicion, source_id, target_id)
              SELECT $1, $2::text::sync.entity_type, suspicion::reconciliation.suspicion, source, target
@@ -202,13 +207,14 @@ impl<'a> Sorter<'a> {
         .bind(suspects.iter().map(|(suspicion, _, _)| suspicion.as_str()).collect::<Vec<_>>())
         .bind(suspects.iter().map(|(_, source, _)| *source).collect::<Vec<_>>())
         .bind(suspects.iter().map(|(_, _, target)| target.as_deref()).collect::<Vec<_>>())
-        .execute(writing)
+        .execute(&mut *writing)
         .await?;
+        writing.commit().await?;
         Ok(())
     }
 
     /// Of the doubtful pairs those that what was exchanged last explains are alike.
-    async fn explain(&mut self, writing: &mut PgConnection) -> Result<(), sqlx::Error> {
+    async fn explain(&mut self) -> Result<(), sqlx::Error> {
         let doubtful = std::mem::take(&mut self.doubtful);
         let syncs: Vec<Uuid> = doubtful.iter().filter_map(|pair| pair.sync).collect();
         if doubtful.is_empty() {
@@ -218,7 +224,7 @@ impl<'a> Sorter<'a> {
             "SELECT id, base_payload FROM sync.for_readers WHERE id = ANY ($1) AND base_payload IS NOT NULL",
         )
         .bind(syncs)
-        .fetch_all(writing)
+        .fetch_all(&self.run.pool)
         .await?;
         let bases: HashMap<Uuid, Base> = rows.into_iter().map(|(id, base)| (id, base.0)).collect();
         let nothing = Base::default();

@@ -4,6 +4,8 @@
 //! that it refers to. Of several for one record the target comes first (`x_place` 1), else the oldest; the others are too many. A record of ours is a row
 //! of its own (`x_place` 0) if none of FlashERP's belongs to it and it is in the window: by when FlashERP made its target, else, that being unknown, by
 //! when it was made here.
+//!
+//! A record that FlashERP's pages gave twice is one row, as it was changed last.
 
 use domain::EntityType;
 
@@ -37,6 +39,7 @@ pub(super) fn joined(kind: EntityType, staging: &str, absent: bool) -> String {
     } else {
         "WHERE $1::timestamptz < $2::timestamptz"
     };
+    let staged = once(staging, &format!("'{label}'"));
     format!(
         "WITH ours AS NOT MATERIALIZED ({ours}
          ), syncs AS NOT MATERIALIZED (
@@ -44,11 +47,12 @@ pub(super) fn joined(kind: EntityType, staging: &str, absent: bool) -> String {
             WHERE source_system = 'upcoach' AND source_type = '{label}'
          ), holders AS NOT MATERIALIZED (
             SELECT DISTINCT ON (target_id) target_id, source_id FROM syncs WHERE target_id IS NOT NULL ORDER BY target_id, id
+         ), staged AS NOT MATERIALIZED (
+            {staged}
          ), belonging AS NOT MATERIALIZED (
             SELECT coalesce(h.source_id, t.source_id) AS source, h.source_id IS NULL AS by_reference,
                 t.target_id, t.target_created_at, t.target_updated_at, t.marks, t.currency, t.minor
-            FROM {staging} t LEFT JOIN holders h ON h.target_id = t.target_id
-            WHERE t.entity_type = '{label}'
+            FROM staged t LEFT JOIN holders h ON h.target_id = t.target_id
          ), placed AS MATERIALIZED (
             SELECT source, row_number() OVER (PARTITION BY source ORDER BY by_reference, target_created_at, target_id) AS place,
                 target_id, target_created_at, target_updated_at, marks, currency, minor
@@ -70,5 +74,18 @@ pub(super) fn staged_sums(staging: &str) -> String {
     format!(
         "SELECT count(*), currency, coalesce(sum(minor), 0)::text FROM {staging}
          WHERE entity_type = $1::text::sync.entity_type GROUP BY currency"
+    )
+}
+
+/// The same where a record was given twice: each counts once.
+pub(super) fn sums_of_each(staging: &str) -> String {
+    let staged = once(staging, "$1::text::sync.entity_type");
+    format!("SELECT count(*), currency, coalesce(sum(minor), 0)::text FROM ({staged}) AS staged GROUP BY currency")
+}
+
+fn once(staging: &str, kind: &str) -> String {
+    format!(
+        "SELECT DISTINCT ON (target_id) target_id, source_id, target_created_at, target_updated_at, marks, currency, minor FROM {staging}
+         WHERE entity_type = {kind} ORDER BY target_id, target_updated_at DESC"
     )
 }

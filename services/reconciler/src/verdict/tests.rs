@@ -102,6 +102,10 @@ fn what_is_alike_on_a_second_look_is_matched() {
     assert_eq!((verdict.ours.money, verdict.theirs.money), (verdict.theirs.money, verdict.ours.money));
     // While the customer is not known to be in FlashERP, nothing is said of it.
     assert_eq!(judged(|case| case.customer = None).what, What::Matched);
+    let sent = Fields::from([(Field::CustomerId, domain::mapping::FieldValue::text("fcu_1"))]);
+    let base = Base::default().after_write(&sent, None);
+    let unknown = judged(|case| (case.customer, case.sync) = (None, Some(Sync { base, ..synced("t1") })));
+    assert_eq!((unknown.what, unknown.findings.len()), (What::Matched, 0), "although it was sent once");
 }
 
 #[test]
@@ -240,6 +244,12 @@ fn a_record_that_cannot_be_told_says_why_and_an_amount_that_is_none_is_counted_a
     });
     assert_eq!(only(&verdict), (FindingClass::FailedSync, vec![("EUR", -1099)]));
     assert!(verdict.findings[0].ours.as_deref().is_some_and(|ours| ours.starts_with("{\"problem\":")));
+    assert!(verdict.ours.is_unreadable && !verdict.theirs.is_unreadable, "what it is worth nobody knows");
+    let verdict = judged(|case| {
+        let ours = Transaction { currency: "zzz".to_owned(), ..payment(1099) };
+        (case.suspicion, case.ours, case.theirs) = (Suspicion::Ours, Some(Ok(SourceRecord::Transaction(ours))), None);
+    });
+    assert!(verdict.ours.is_unreadable, "{verdict:?}");
     let verdict = judged(|case| case.theirs = Some(record("t1", "\"10.99\"", "EUR")));
     assert!(verdict.theirs.is_unreadable);
     assert_eq!(only(&verdict), (FindingClass::Mismatch, vec![("EUR", 1099)]));

@@ -134,3 +134,26 @@ async fn a_database_that_crashes_in_the_middle_of_staging_loses_no_difference() 
     assert_eq!((ended.status.as_str(), ended.proven), ("completed", Some(true)), "{ended:?}");
     assert_eq!(world.open(run).await, three());
 }
+
+#[tokio::test]
+async fn a_run_gone_on_with_under_another_configuration_begins_anew() {
+    let (world, other) = (World::new(3_000).await, World::new(3_000).await);
+    // Of the oldest pages, which are read from the one FlashERP before the other is configured.
+    other.sandbox.remove_record("transactions", &other.ledger.entry(0).target).await;
+    let run = world.ask(&["transaction"], false, 0).await;
+    let options = |name: &str| world.reconciler_options(name).env("RECONCILIATION_SLICES", "1");
+    let mut dying = Service::start(options("dying").env("ERP_FAILPOINT", "reconciler.page_stored:3"))
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    dying.until_ended(SOON).await.unwrap_or_else(|error| panic!("{error}"));
+    sqlx::query("UPDATE config.erp_configurations SET base_url = $1")
+        .bind(other.sandbox.api_url())
+        .execute(&world.pool)
+        .await
+        .expect("configured");
+    let _next = world.start(options("next")).await;
+    let ended = world.ended(run).await;
+    assert_eq!((ended.status.as_str(), ended.proven), ("completed", Some(true)), "{ended:?}");
+    assert_eq!(world.open(run).await, BTreeMap::from([("missing_in_flasherp".to_owned(), 1)]), "{ended:?}");
+    assert!(other.sandbox.counters().await.calls_of("GET /v1/transactions") >= 7, "all of its pages were read");
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
+use testkit::sandbox::Fault;
 use uuid::Uuid;
 
 use crate::kit::{SOON, World};
@@ -148,4 +149,152 @@ async fn a_double_that_a_worker_has_met_is_the_runs_finding_and_decided_only_onc
     world.now().await;
     let third = world.reconcile().await;
     assert_eq!(world.open(third.id).await, found(&[("duplicate_in_flasherp", 1)]), "{third:?}");
+}
+
+#[tokio::test]
+async fn a_value_that_the_database_cannot_hold_is_a_finding_like_any_other() {
+    let world = World::new(500).await;
+    world.long_ago().await;
+    world.edit(&world.ledger.entry(1), json!({"description": "a\u{0}b"})).await;
+    world.now().await;
+    let _reconciler = world.reconciler().await;
+    let ended = world.reconcile().await;
+    assert_eq!((world.open(ended.id).await, ended.proven), (found(&[("mismatch", 1)]), Some(true)), "{ended:?}");
+    let shown: String = sqlx::query_scalar("SELECT theirs #>> '{}' FROM reconciliation.findings")
+        .fetch_one(&world.pool)
+        .await
+        .expect("the finding");
+    assert_eq!(shown, "a\u{2400}b");
+}
+
+#[tokio::test]
+async fn a_run_that_the_database_refuses_ends_and_says_so_and_the_next_one_is_taken_up() {
+    let world = World::new(500).await;
+    world.long_ago().await;
+    world.edit(&world.ledger.entry(1), json!({"amount": 1})).await;
+    world.now().await;
+    sqlx::query("ALTER TABLE reconciliation.findings ADD CONSTRAINT refused CHECK (class <> 'mismatch')")
+        .execute(&world.pool)
+        .await
+        .expect("a rule");
+    let _reconciler = world.reconciler().await;
+    let refused = world.reconcile().await;
+    assert_eq!((refused.status.as_str(), refused.proven), ("failed", None), "{refused:?}");
+    assert!(refused.error.as_deref().is_some_and(|error| error.contains("refused") && error.contains("23514")));
+    let customers = world.ask(&["customer"], false, 0).await;
+    assert_eq!(world.ended(customers).await.status, "completed");
+}
+
+#[tokio::test]
+async fn a_record_that_is_anothers_target_counts_for_that_one_alone_whatever_it_refers_to() {
+    let world = World::new(500).await;
+    world.long_ago().await;
+    let (holder, claimant) = (world.ledger.entry(0), world.ledger.entry(4));
+    world.sandbox.remove_record("transactions", &claimant.target).await;
+    world.edit(&holder, json!({"upcoachReference": claimant.id})).await;
+    let unmade = "UPDATE sync.erp_syncs SET target_id = NULL, target_created_at = NULL WHERE source_id = $1";
+    world.change(unmade, &claimant).await;
+    world.now().await;
+    let _reconciler = world.reconciler().await;
+    let ended = world.reconcile().await;
+    assert_eq!(world.open(ended.id).await, found(&[("mismatch", 1), ("missing_in_flasherp", 1)]), "{ended:?}");
+    assert_eq!((ended.count("upcoach"), ended.count("flasherp"), ended.proven), (500, 499, Some(true)), "{ended:?}");
+}
+
+#[tokio::test]
+async fn money_of_ours_that_cannot_be_told_is_no_proof() {
+    let world = World::new(500).await;
+    world.change("UPDATE upcoach.transactions SET currency = 'zzz' WHERE id = $1", &world.ledger.entry(3)).await;
+    sqlx::query("TRUNCATE sync.requests").execute(&world.pool).await.expect("nothing is asked for");
+    let _reconciler = world.reconciler().await;
+    let ended = world.reconcile().await;
+    assert_eq!((world.open(ended.id).await, ended.proven), (found(&[("failed_sync", 1)]), Some(false)), "{ended:?}");
+    assert_eq!(ended.count("unreadable"), 1);
+}
+
+#[tokio::test]
+async fn while_a_customer_has_no_target_nothing_is_said_of_whose_its_records_are() {
+    let world = World::new(500).await;
+    let sent = "UPDATE sync.erp_syncs SET base_payload = jsonb_build_object('customerId',
+            jsonb_build_object('sent', jsonb_build_object('text', $1::text), 'answered', jsonb_build_object('text', $1::text)))
+        WHERE source_type = 'transaction'";
+    sqlx::query(sent).bind(world.ledger.entry(0).customer).execute(&world.pool).await.expect("sent once");
+    sqlx::query("UPDATE sync.erp_syncs SET target_id = NULL, target_created_at = NULL WHERE source_type = 'customer'")
+        .execute(&world.pool)
+        .await
+        .expect("their targets are gone");
+    let _reconciler = world.reconciler().await;
+    let ended = world.reconcile().await;
+    assert_eq!((world.open(ended.id).await, ended.count("matched")), (found(&[]), 500), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_record_that_flasherp_cannot_serve_hides_no_other_difference() {
+    let world = World::new(500).await;
+    world.long_ago().await;
+    for nth in 0..3 {
+        world.edit(&world.ledger.entry(nth), json!({"amount": 1})).await;
+    }
+    world.now().await;
+    // All tries of one call.
+    world.sandbox.add_fault(&Fault::status(500).on("GET", "/transactions/{id}").times(4)).await;
+    let options = world
+        .reconciler_options("reconciler")
+        .env("RECONCILIATION_SLICES", "1")
+        .env("RECONCILIATION_PATIENCE_SECS", "0")
+        .env("CIRCUIT_FAILURES", "1000");
+    let _reconciler = world.start(options).await;
+    let ended = world.reconcile().await;
+    assert_eq!((ended.status.as_str(), ended.proven), ("incomplete", Some(false)), "{ended:?}");
+    assert!(
+        ended.error.as_deref().is_some_and(|error| error.starts_with("differences that could not be read again: 1 (")),
+        "{ended:?}"
+    );
+    assert_eq!(world.open(ended.id).await, found(&[("mismatch", 2)]));
+}
+
+#[tokio::test]
+async fn what_somebody_skips_while_it_is_healed_is_open_again_with_the_reason() {
+    let world = World::new(500).await;
+    world.long_ago().await;
+    for nth in 0..3 {
+        world.edit(&world.ledger.entry(nth), json!({"amount": 1})).await;
+    }
+    world.now().await;
+    let skip =
+        "UPDATE sync.erp_syncs SET sync_status = 'skipped', skipped_by_hand = true, skip_reason = 'booked by hand'
+        WHERE source_id = $1";
+    let _reconciler = world.reconciler().await;
+    let run = world.ask(&["transaction"], true, 0).await;
+    assert_eq!(world.ended(run).await.heals_requested, 3);
+    // Before a worker has looked at the wish; after it has, and not taken it; with an unknown outcome.
+    let asked = "UPDATE sync.erp_syncs SET requested = requested + 1, updated_at = '2020-01-01' WHERE source_id = $1";
+    let unknown = "UPDATE sync.erp_syncs SET outcome = 'unknown', unknown_since = now(), settle_until = now() WHERE source_id = $1";
+    world.change(asked, &world.ledger.entry(1)).await;
+    world.change(unknown, &world.ledger.entry(2)).await;
+    for nth in 0..3 {
+        world.change(skip, &world.ledger.entry(nth)).await;
+    }
+    testkit::eventually(SOON, "they are open again", || async { world.open(run).await == found(&[("mismatch", 3)]) })
+        .await;
+    let why =
+        "SELECT count(*) FROM reconciliation.findings WHERE note = 'the sync did not mend it: skipped, booked by hand'";
+    assert_eq!(world.count(why).await, 3);
+}
+
+#[tokio::test]
+async fn what_is_learned_while_all_is_compared_keeps_no_worker_from_a_sync() {
+    let world = World::new(1_000).await;
+    let unknown = "UPDATE sync.erp_syncs SET target_created_at = NULL WHERE source_type = 'customer'";
+    sqlx::query(unknown).execute(&world.pool).await.expect("nobody has noted it");
+    // The customers are compared by then, and the transactions wait.
+    let held = world.lock("upcoach.transactions", "ACCESS EXCLUSIVE").await;
+    let _reconciler = world.reconciler().await;
+    let run = world.ask(&["customer", "transaction"], false, 0).await;
+    world.somebody_waits().await;
+    let free = "WITH free AS (SELECT target_created_at FROM sync.erp_syncs WHERE source_type = 'customer' FOR UPDATE SKIP LOCKED)
+        SELECT count(target_created_at) FROM free";
+    assert_eq!(world.count(free).await, 10);
+    held.rollback().await.expect("given back");
+    assert_eq!(world.ended(run).await.proven, Some(true));
 }

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 use testkit::ledger::{Entry, Ledger};
 use testkit::sandbox::Sandbox;
-use testkit::{PrivateDatabase, Scratch, Service, ServiceOptions, TestBroker, TestDatabase, eventually_some};
+use testkit::{
+    PrivateDatabase, Scratch, Service, ServiceOptions, TestBroker, TestDatabase, eventually, eventually_some,
+};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -199,6 +201,23 @@ impl World {
             "upcoachReference": reference,
         });
         self.sandbox.create_record("transactions", fields).await.id()
+    }
+
+    /// Keeps a table from being read or written until this ends.
+    pub(crate) async fn lock(&self, table: &str, mode: &str) -> Transaction<'static, Postgres> {
+        let mut holding = self.pool.begin().await.expect("a transaction");
+        sqlx::query(AssertSqlSafe(format!("LOCK TABLE {table} IN {mode} MODE")))
+            .execute(&mut *holding)
+            .await
+            .expect("locked");
+        holding
+    }
+
+    /// Until somebody waits for a lock.
+    pub(crate) async fn somebody_waits(&self) {
+        let waiting = "SELECT count(*) FROM pg_locks
+            WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        eventually(SOON, "somebody waits for a lock", || async { self.count(waiting).await > 0 }).await;
     }
 
     /// From here on FlashERP's clock is two hours behind: what is changed there is changed well before the cut-off.

@@ -2,6 +2,8 @@
 
 mod agreement;
 mod deaths;
+mod frozen;
 mod judging;
 mod kit;
+mod pages;
 mod planted;
