@@ -64,7 +64,9 @@ async fn measure() -> anyhow::Result<()> {
         }
         let (direct, through) = (median(direct), median(through));
         let added = through.saturating_sub(direct);
-        eprintln!("{path:34} {bytes:6} bytes: median {direct:?} straight, {through:?} through the gateway: {added:?} more");
+        eprintln!(
+            "{path:34} {bytes:6} bytes: median {direct:?} straight, {through:?} through the gateway: {added:?} more"
+        );
         if added > LIMIT {
             over.push(path);
         }

@@ -1,23 +1,25 @@
 //! How many events wait to be applied, and how many are parked: gauges, counted by the owner of the table. The due and the parked are what partial
-//! indexes hold, so that counting them costs what they are, not what is stored.
+//! indexes hold, so that counting them costs what they are, not what is stored. After an outage of the workers that are many, and just then the
+//! database has better things to do: the longer a count takes, the longer it is until the next.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use service::metrics::Gauge;
 use sqlx::PgPool;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 /// How often they are counted.
 const INTERVAL: Duration = Duration::from_secs(5);
+/// Of the time at most this part is spent counting.
+const SHARE: u32 = 100;
 
 const SOURCES: [&str; 2] = ["stripe", "flasherp"];
 
 /// Counts until `stop`. While the database is away the last figures stand.
 pub(crate) async fn count_waiting(pool: PgPool, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+    let mut pause = Duration::ZERO;
+    while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+        let begun = Instant::now();
         let counted: Result<Vec<(String, i64, i64)>, sqlx::Error> = sqlx::query_as(
             "SELECT source::text, sum(waiting)::bigint, sum(parked)::bigint FROM (
                 SELECT source, count(*) AS waiting, 0 AS parked FROM ingress.webhook_events WHERE due_at IS NOT NULL GROUP BY source
@@ -40,5 +42,6 @@ pub(crate) async fn count_waiting(pool: PgPool, stop: CancellationToken) {
             }
             Err(error) => tracing::debug!(error = error.to_string(), "waiting events could not be counted"),
         }
+        pause = INTERVAL.max(begun.elapsed() * SHARE);
     }
 }
