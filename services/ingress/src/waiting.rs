@@ -40,7 +40,12 @@ pub(crate) async fn count_waiting(pool: PgPool, stop: CancellationToken) {
                     Gauge::EventsParked.set(parked, &[("source", source)]);
                 }
             }
-            Err(error) => tracing::debug!(error = error.to_string(), "waiting events could not be counted"),
+            Err(error) => {
+                tracing::debug!(error = error.to_string(), "waiting events could not be counted");
+                // How long that took says how far away the database is, and nothing of a count.
+                pause = INTERVAL;
+                continue;
+            }
         }
         pause = INTERVAL.max(begun.elapsed() * SHARE);
     }
