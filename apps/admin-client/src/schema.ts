@@ -1067,7 +1067,7 @@ export interface components {
              * @description Last tried (before the first try: made) then or later.
              */
             from?: string;
-            /** @description One of these, up to 1,000. */
+            /** @description One of these. */
             ids?: string[];
             reason?: string;
             /** Format: uuid */
@@ -1429,7 +1429,7 @@ export interface components {
             /** @description Only counts. */
             dryRun?: boolean;
             /** @description Types of records; those in scope when none is named. */
-            entityTypes?: string[];
+            entityTypes?: ("transaction" | "subscription" | "customer" | "invoice" | "financial_report")[];
             /** @description Compares with FlashERP itself, record by record, rather than with what was sent last. */
             force?: boolean;
             /**
@@ -1466,8 +1466,8 @@ export interface components {
         };
         /** @description The members of [`HealAll`], for the API's description. */
         HealAll: {
-            /** @description missing_in_flasherp, mismatch, pending_sync, failed_sync, unknown_sync: those that a sync can mend; all of them when none is named. */
-            classes?: string[];
+            /** @description Those that a sync can mend; all of them when none is named. */
+            classes?: ("missing_in_flasherp" | "mismatch" | "pending_sync" | "failed_sync" | "unknown_sync")[];
             /** @description Only counts. */
             dryRun?: boolean;
         };
@@ -2010,8 +2010,8 @@ export interface components {
              * @default 300
              */
             cutoffSeconds: number;
-            /** @description transaction, subscription, customer, invoice; all when none is named. Only those in scope are compared. */
-            entityTypes?: string[];
+            /** @description Types of records; all when none is named. Only those in scope are compared. */
+            entityTypes?: ("customer" | "subscription" | "transaction" | "invoice")[];
             /**
              * Format: date-time
              * @description The window's start; 90 days before its end.
@@ -2101,8 +2101,8 @@ export interface components {
         /** @description The members of [`Replay`], for the API's description. */
         Replay: {
             /** @description Only counts. */
-            dryRun?: boolean | null;
-            eventType?: string | null;
+            dryRun?: boolean;
+            eventType?: string;
             /**
              * Format: date-time
              * @description Received then or later.
@@ -2482,10 +2482,8 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before: goes on where that one ended, at the same cost however deep. */
                 cursor?: string;
-                /** @description `sync`, `webhook_received`, `config_updated`, `manual_sync` or `health_check`. */
-                action?: string;
-                /** @description `initiated`, `success` or `failed`. */
-                status?: string;
+                action?: "sync" | "webhook_received" | "config_updated" | "manual_sync" | "health_check";
+                status?: "initiated" | "success" | "failed";
                 entityType?: string;
                 entityId?: string;
                 /** @description As the caller of that request wrote it. */
@@ -2994,12 +2992,12 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The ETag of the configuration that is to be changed */
-                "If-Match"?: string | null;
+                "If-Match"?: string;
             };
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["ConfigurationChange"];
             };
@@ -3112,7 +3110,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The ETag of the configuration that is to be deleted */
-                "If-Match"?: string | null;
+                "If-Match"?: string;
             };
             path?: never;
             cookie?: never;
@@ -3210,7 +3208,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["ConnectionCandidate"] | null;
+                "application/json": components["schemas"]["ConnectionCandidate"];
             };
         };
         responses: {
@@ -3390,7 +3388,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["Note"];
             };
@@ -3505,7 +3503,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["GroupAction"];
             };
@@ -3620,7 +3618,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["GroupAction"];
             };
@@ -3731,7 +3729,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description The id of the last event seen; what came since is sent, or `resync` */
-                "Last-Event-ID"?: string | null;
+                "Last-Event-ID"?: string;
             };
             path?: never;
             cookie?: never;
@@ -3883,7 +3881,7 @@ export interface operations {
             };
             header?: {
                 /** @description Within 24 h the same key and file are the same import, which goes on where it broke off or is told how it ended; 1 to 255 printable characters */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -4081,7 +4079,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["OptionalReason"] | null;
+                "application/json": components["schemas"]["OptionalReason"];
             };
         };
         responses: {
@@ -4546,8 +4544,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description `transaction`, `subscription`, `customer`, `invoice` or `financial_report` */
-                entityType: string;
+                entityType: "transaction" | "subscription" | "customer" | "invoice" | "financial_report";
                 /** @description The record, in UpCoach */
                 id: string;
             };
@@ -5139,7 +5136,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Note"] | null;
+                "application/json": components["schemas"]["Note"];
             };
         };
         responses: {
@@ -5261,7 +5258,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["HealAll"];
             };
@@ -5376,7 +5373,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["OptionalReason"] | null;
+                "application/json": components["schemas"]["OptionalReason"];
             };
         };
         responses: {
@@ -5573,7 +5570,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["Reason"];
             };
@@ -5958,12 +5955,12 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Within 24 h the same key names the same full sync; 1 to 255 printable characters */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["FullSync"];
             };
@@ -6087,12 +6084,12 @@ export interface operations {
             };
             header?: {
                 /** @description Within 24 h the same key names the same run; 1 to 255 printable characters */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["Reconcile"];
             };
@@ -6417,7 +6414,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["Bulk"];
             };
@@ -6521,7 +6518,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["Bulk"];
             };

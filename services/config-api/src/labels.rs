@@ -4,7 +4,9 @@ use domain::{
     BatchKind, BatchStatus, Decision, EntityType, ErrorCode, FindingClass, ReconciliationStatus, SourceSystem,
     SyncStatus,
 };
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{Array, ArrayBuilder, Object, ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::input::Fields;
 
@@ -47,6 +49,23 @@ words! {
 /// The schema of what can be imported.
 pub(crate) fn imported_type_schema() -> Object {
     words(import::TYPES.iter().map(|kind| kind.as_str()))
+}
+
+/// A type of record in a path, for the API's description.
+pub(crate) struct EntityTypeWord;
+
+impl PartialSchema for EntityTypeWord {
+    fn schema() -> RefOr<Schema> {
+        entity_type_schema().into()
+    }
+}
+
+impl ToSchema for EntityTypeWord {}
+
+/// The schema of a list of words: one at least, none of them twice.
+pub(crate) fn list(values: impl Iterator<Item = &'static str>, description: &str) -> Array {
+    let list = ArrayBuilder::new().items(words(values)).min_items(Some(1)).unique_items(true);
+    list.description(Some(description)).build()
 }
 
 /// Reads one of the words of a column.

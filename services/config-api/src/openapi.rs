@@ -5,13 +5,14 @@ use std::path::Path;
 use actix_web::App;
 use service::http::{Detail, ErrorBody};
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::schema::{AdditionalProperties, Schema};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 use utoipa_actix_web::AppExt as _;
 
 use crate::routes;
+
+mod requests;
 
 /// The file within `proto-schemas`.
 pub const FILE: &str = "admin-api.json";
@@ -50,33 +51,15 @@ impl Modify for SignIn {
 pub fn document() -> OpenApi {
     let app = App::new().into_utoipa_app().openapi(Described::openapi()).configure(routes::described);
     let (_, mut api) = app.split_for_parts();
-    for item in api.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
-        operations.into_iter().flatten().for_each(add_common_answers);
-    }
-    close_bodies(&mut api);
+    operations(&mut api).for_each(add_common_answers);
+    requests::describe(&mut api);
     api
 }
 
-/// Bodies take no unknown fields, and the description says so.
-fn close_bodies(api: &mut OpenApi) {
-    let items = api.paths.paths.values();
-    let operations = items.flat_map(|item| [&item.get, &item.put, &item.post, &item.patch, &item.delete]);
-    let named: Vec<String> = operations.flatten().filter_map(body_schema).collect();
-    let schemas = api.components.as_mut().map(|components| &mut components.schemas);
-    for (_, schema) in schemas.into_iter().flatten().filter(|(name, _)| named.contains(name)) {
-        if let RefOr::T(Schema::Object(object)) = schema {
-            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
-        }
-    }
-}
-
-/// The name of the schema of an operation's JSON body.
-fn body_schema(operation: &Operation) -> Option<String> {
-    let RefOr::T(body) = operation.request_body.as_ref()? else { return None };
-    let RefOr::T(content) = body.content.get("application/json")? else { return None };
-    let RefOr::Ref(reference) = content.schema.as_ref()? else { return None };
-    reference.ref_location.rsplit('/').next().map(ToOwned::to_owned)
+/// All operations of all paths.
+fn operations(api: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
+    let items = api.paths.paths.values_mut();
+    items.flat_map(|item| [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete]).flatten()
 }
 
 /// What every operation may answer beside its own.

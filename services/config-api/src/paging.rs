@@ -103,6 +103,7 @@ pub struct PagingParameters {
     #[param(minimum = 1, maximum = 100, default = 25)]
     limit: Option<i64>,
     /// `nextCursor` of the page before: goes on where that one ended, at the same cost however deep.
+    #[param(min_length = 32, max_length = 32, pattern = "^[A-Za-z0-9_-]{32}$")]
     cursor: Option<String>,
 }
 

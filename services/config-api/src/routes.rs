@@ -97,6 +97,7 @@ fn records(config: &mut ServiceConfig) {
 /// All routes, on a worker of the server. What has no route is answered 404, or 405 where another method has one.
 pub(crate) fn configure(config: &mut web::ServiceConfig, state: web::Data<State>, description: web::Data<OpenApi>) {
     let known = web::Data::new(KnownPaths::of(&description));
+    known.configure(config);
     config.app_data(state).app_data(description).app_data(known);
     described(&mut ServiceConfig::new(config));
     config.configure(docs::configure).default_service(web::to(unmatched::answer));

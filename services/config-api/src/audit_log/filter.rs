@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::row::{ACTIONS, AuditLog, COLUMNS, STATUSES};
+use super::row::{ACTIONS, AuditLog, COLUMNS, STATUSES, actions, statuses};
 use crate::input::{Fields, FromFields};
 use crate::labels;
 use crate::listing::{Conditions, List, Place, rows};
@@ -31,14 +31,18 @@ pub struct LogFilter {
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes what `LogFilter` reads")]
 pub struct LogParameters {
-    /// `sync`, `webhook_received`, `config_updated`, `manual_sync` or `health_check`.
+    #[param(schema_with = actions)]
     action: Option<String>,
-    /// `initiated`, `success` or `failed`.
+    #[param(schema_with = statuses)]
     status: Option<String>,
+    #[param(min_length = 1, max_length = 100)]
     entity_type: Option<String>,
+    #[param(min_length = 1, max_length = 255)]
     entity_id: Option<String>,
     /// As the caller of that request wrote it.
+    #[param(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:+/=-]{1,128}$")]
     request_id: Option<String>,
+    #[param(min_length = 1, max_length = 255)]
     performed_by: Option<String>,
     /// Then or later.
     from: Option<OffsetDateTime>,

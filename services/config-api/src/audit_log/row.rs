@@ -21,11 +21,11 @@ pub(super) const ACTIONS: &[&str] = &["sync", "webhook_received", "config_update
 /// The statuses, as the column has them.
 pub(super) const STATUSES: &[&str] = &["initiated", "success", "failed"];
 
-fn actions() -> utoipa::openapi::Object {
+pub(super) fn actions() -> utoipa::openapi::Object {
     labels::words(ACTIONS.iter().copied())
 }
 
-fn statuses() -> utoipa::openapi::Object {
+pub(super) fn statuses() -> utoipa::openapi::Object {
     labels::words(STATUSES.iter().copied())
 }
 

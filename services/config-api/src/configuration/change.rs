@@ -18,16 +18,16 @@ const LONGEST_INTERVAL: i64 = 31_536_000;
 #[schema(as = ConfigurationChange, rename_all = "camelCase")]
 pub struct Change {
     /// Needed when there is no configuration yet.
-    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 2000)]
+    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 2000, pattern = "^[!-~]+$")]
     pub api_key: Option<SecretString>,
     /// Needed when there is no configuration yet.
-    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 2000)]
+    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 2000, pattern = "^[!-~]+$")]
     pub api_secret: Option<SecretString>,
     /// https, and nothing inside our own network. The first configuration has FlashERP's own where it is absent.
     #[schema(rename = "baseURL", value_type = Option<String>, nullable = false, min_length = 1, max_length = 2000, format = "uri")]
     pub base_url: Option<Url>,
     /// The one that it replaces stays valid for 24 hours.
-    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 2000)]
+    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 2000, pattern = "^[!-~]+$")]
     pub webhook_secret: Option<SecretString>,
     /// The master switch.
     #[schema(nullable = false)]

@@ -37,9 +37,9 @@ const SLOW: Duration = Duration::from_secs(2);
 pub struct Candidate {
     #[schema(rename = "baseURL", value_type = Option<String>, nullable = false, min_length = 1, max_length = 2000, format = "uri")]
     base_url: Option<Url>,
-    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 2000)]
+    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 2000, pattern = "^[!-~]+$")]
     api_key: Option<SecretString>,
-    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 2000)]
+    #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 2000, pattern = "^[!-~]+$")]
     api_secret: Option<SecretString>,
 }
 

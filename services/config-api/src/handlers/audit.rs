@@ -16,7 +16,7 @@ use crate::input::Query;
     operation_id = "verifyAuditLog",
     params(
         ("rows" = Option<i64>, Query, minimum = 0, maximum = 200_000, description = "Rows to compare, at least; 20000 where nothing is said"),
-        ("head" = Option<String>, Query, description = "A head that was kept outside, after its seal's number and a colon if that was kept, too"),
+        ("head" = Option<String>, Query, pattern = "^([0-9]{1,18}:)?[0-9a-fA-F]{64}$", description = "A head that was kept outside, after its seal's number and a colon if that was kept, too"),
     ),
     responses((status = 200, body = AuditCheck)),
 )]

@@ -40,7 +40,7 @@ pub(crate) async fn read(_: Viewer, _: Query<Nothing>, state: web::Data<State>) 
 #[utoipa::path(
     tag = "configuration",
     operation_id = "saveConfiguration",
-    params(("If-Match" = Option<String>, Header, description = "The ETag of the configuration that is to be changed")),
+    params(("If-Match" = Option<String>, Header, pattern = r#"^(\*|(W/)?"[!#-+\--~]*"( *, *(W/)?"[!#-+\--~]*")*)$"#, description = "The ETag of the configuration that is to be changed")),
     request_body = Change,
     responses(
         (status = 200, body = Configuration, headers(("ETag" = String, description = "For `If-Match`"))),
@@ -65,7 +65,7 @@ pub(crate) async fn save(
 #[utoipa::path(
     tag = "configuration",
     operation_id = "deleteConfiguration",
-    params(("If-Match" = Option<String>, Header, description = "The ETag of the configuration that is to be deleted")),
+    params(("If-Match" = Option<String>, Header, pattern = r#"^(\*|(W/)?"[!#-+\--~]*"( *, *(W/)?"[!#-+\--~]*")*)$"#, description = "The ETag of the configuration that is to be deleted")),
     responses(
         (status = 200, body = Message),
         (status = 404, description = "CONFIG_NOT_FOUND: there is none", body = ErrorBody),

@@ -13,7 +13,7 @@ use crate::{Actor, State};
 #[utoipa::path(
     tag = "configuration",
     operation_id = "testConnection",
-    request_body(content = Option<Candidate>),
+    request_body = Candidate,
     responses((status = 200, body = ConnectionTest)),
 )]
 #[post("/api/erp/config/test")]

@@ -22,7 +22,7 @@ use crate::{Actor, State};
     tag = "batches",
     operation_id = "importRecords",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Within 24 h the same key and file are the same import, which goes on where it broke off or is told how it ended; 1 to 255 printable characters"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$", description = "Within 24 h the same key and file are the same import, which goes on where it broke off or is told how it ended; 1 to 255 printable characters"),
         ImportParameters,
     ),
     request_body(content((String = "application/x-ndjson"), (String = "text/csv"))),

@@ -25,7 +25,7 @@ pub(crate) async fn list(_: Viewer, _: Query<Nothing>, state: web::Data<State>) 
 #[utoipa::path(
     tag = "jobs",
     operation_id = "runJob",
-    params(("name" = String, Path, description = "The job's name")),
+    params(("name" = String, Path, pattern = "^[a-z0-9-]{1,63}$", description = "The job's name")),
     responses(
         (status = 202, body = JobChanged),
         (status = 404, description = "RESOURCE_NOT_FOUND: no job of this name", body = ErrorBody),
@@ -47,8 +47,8 @@ pub(crate) async fn run(
 #[utoipa::path(
     tag = "jobs",
     operation_id = "pauseJob",
-    params(("name" = String, Path, description = "The job's name")),
-    request_body(content = Option<MaybeReason>),
+    params(("name" = String, Path, pattern = "^[a-z0-9-]{1,63}$", description = "The job's name")),
+    request_body = MaybeReason,
     responses(
         (status = 200, body = JobChanged),
         (status = 404, description = "RESOURCE_NOT_FOUND: no job of this name", body = ErrorBody),
@@ -71,7 +71,7 @@ pub(crate) async fn pause(
 #[utoipa::path(
     tag = "jobs",
     operation_id = "resumeJob",
-    params(("name" = String, Path, description = "The job's name")),
+    params(("name" = String, Path, pattern = "^[a-z0-9-]{1,63}$", description = "The job's name")),
     responses(
         (status = 200, body = JobChanged),
         (status = 404, description = "RESOURCE_NOT_FOUND: no job of this name", body = ErrorBody),

@@ -112,7 +112,7 @@ async fn answer(
 #[utoipa::path(
     tag = "syncs",
     operation_id = "syncFull",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Within 24 h the same key names the same full sync; 1 to 255 printable characters")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$", description = "Within 24 h the same key names the same full sync; 1 to 255 printable characters")),
     request_body = FullSyncMembers,
     responses(
         (status = 200, description = "A dry run's count", body = FullSyncStarted),
@@ -145,7 +145,8 @@ pub(crate) async fn full(
 /// The caller's `Idempotency-Key`, if there is one.
 pub(super) fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
     let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
-    let text = value.to_str().ok().filter(|text| (1..=255).contains(&text.len()));
+    let is_printable = |text: &&str| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let text = value.to_str().ok().filter(|text| (1..=255).contains(&text.len())).filter(is_printable);
     match text {
         Some(text) => Ok(Some(text.to_owned())),
         None => Err(ApiError::new(ErrorCode::ValidationError, "the Idempotency-Key can't be used")

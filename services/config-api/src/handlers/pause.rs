@@ -25,7 +25,7 @@ pub(crate) async fn pause(
 #[utoipa::path(
     tag = "operation",
     operation_id = "resumeOutbound",
-    request_body(content = Option<MaybeReason>),
+    request_body = MaybeReason,
     responses((status = 200, body = Pause)),
 )]
 #[post("/api/erp/resume")]

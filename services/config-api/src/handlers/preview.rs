@@ -87,10 +87,7 @@ pub(crate) struct SyncDetails {
 #[utoipa::path(
     tag = "syncs",
     operation_id = "previewSync",
-    params(
-        ("entityType" = String, Path, description = "`transaction`, `subscription`, `customer`, `invoice` or `financial_report`"),
-        ("id" = Uuid, Path, description = "The record, in UpCoach"),
-    ),
+    params(("entityType" = inline(crate::labels::EntityTypeWord), Path), ("id" = Uuid, Path, description = "The record, in UpCoach")),
     responses(
         (status = 200, body = PreviewMembers),
         (status = 404, description = "UpCoach has no such record", body = ErrorBody),

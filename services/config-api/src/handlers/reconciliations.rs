@@ -39,7 +39,7 @@ pub(crate) struct ReconciliationStarted {
     tag = "reconciliations",
     operation_id = "reconcile",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Within 24 h the same key names the same run; 1 to 255 printable characters"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$", description = "Within 24 h the same key names the same run; 1 to 255 printable characters"),
         LongWaitParameters,
     ),
     request_body = ReconcileMembers,
@@ -200,7 +200,7 @@ pub(crate) async fn accept(
     tag = "reconciliations",
     operation_id = "ignoreFinding",
     params(("id" = Uuid, Path), ("findingId" = Uuid, Path)),
-    request_body(content = Option<NoteMembers>),
+    request_body = NoteMembers,
     responses(
         (status = 200, body = Finding),
         (status = 404, description = "There is no such finding", body = ErrorBody),

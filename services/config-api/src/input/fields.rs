@@ -178,8 +178,10 @@ impl Fields {
     pub fn time(&mut self, name: &str) -> Option<OffsetDateTime> {
         let text = self.text(name)?;
         let time = OffsetDateTime::parse(&text, &Rfc3339).ok();
-        match time.filter(|time| (1..=9998).contains(&time.year())) {
-            Some(time) => Some(time.to_offset(time::UtcOffset::UTC)),
+        // By the year in UTC, as it is kept: an offset can move it out of what can be written.
+        let utc = time.and_then(|time| time.checked_to_offset(time::UtcOffset::UTC));
+        match utc.filter(|utc| (1..=9999).contains(&utc.year())) {
+            Some(utc) => Some(utc),
             None => self.refuse(name, "must be a time like 2026-01-31T12:00:00Z"),
         }
     }

@@ -7,11 +7,13 @@ use events::SyncRequested;
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
+use utoipa::openapi::Array;
 use uuid::Uuid;
 
 use super::findings::{self, Finding};
 use crate::audit::{Action, Entry};
 use crate::input::{Fields, FromFields};
+use crate::labels::list;
 use crate::{Actor, State};
 
 /// Findings of one request at most.
@@ -156,12 +158,16 @@ pub(crate) struct HealAll {
 #[schema(as = HealAll, rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes what `HealAll` reads")]
 pub(crate) struct HealAllMembers {
-    /// missing_in_flasherp, mismatch, pending_sync, failed_sync, unknown_sync: those that a sync can mend; all of them when none is named.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, schema_with = healable)]
     classes: Option<Vec<String>>,
     /// Only counts.
     #[schema(nullable = false)]
     dry_run: Option<bool>,
+}
+
+fn healable() -> Array {
+    let words = FindingClass::ALL.iter().filter(|class| class.is_healable()).map(|class| class.as_str());
+    list(words, "Those that a sync can mend; all of them when none is named.")
 }
 
 impl FromFields for HealAll {

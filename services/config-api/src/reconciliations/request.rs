@@ -13,11 +13,13 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 use utoipa::ToSchema;
+use utoipa::openapi::Array;
 use uuid::Uuid;
 
 use super::runs::{self, Reconciliation, TypeCounts};
 use crate::audit::{Action, Entry};
 use crate::input::{Fields, FromFields};
+use crate::labels::list;
 use crate::timestamp::Timestamp;
 use crate::{Actor, State};
 
@@ -51,8 +53,7 @@ pub struct ReconcileMembers {
     /// Its end, not included; now.
     #[schema(nullable = false)]
     to: Option<OffsetDateTime>,
-    /// transaction, subscription, customer, invoice; all when none is named. Only those in scope are compared.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, schema_with = types)]
     entity_types: Option<Vec<String>>,
     /// Heals what is missing in FlashERP or differs there, up to a cap.
     #[schema(nullable = false)]
@@ -60,6 +61,11 @@ pub struct ReconcileMembers {
     /// What changed so shortly before is left out.
     #[schema(nullable = false, minimum = 0, maximum = 86400, default = 300)]
     cutoff_seconds: Option<i32>,
+}
+
+fn types() -> Array {
+    let words = syncs::adopt::TYPES.iter().map(|kind| kind.as_str());
+    list(words, "Types of records; all when none is named. Only those in scope are compared.")
 }
 
 impl FromFields for Reconcile {

@@ -35,8 +35,8 @@ pub struct Bulk {
 #[schema(as = Bulk, rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes what `Bulk` reads")]
 pub struct BulkMembers {
-    /// One of these, up to 1,000.
-    #[schema(nullable = false)]
+    /// One of these.
+    #[schema(nullable = false, value_type = Option<std::collections::BTreeSet<Uuid>>, min_items = 1, max_items = 1000)]
     ids: Option<Vec<Uuid>>,
     #[schema(nullable = false, schema_with = crate::labels::sync_status_schema)]
     status: Option<String>,

@@ -6,11 +6,13 @@ use sqlx::PgPool;
 use syncs::batch::{self, Created, NewBatch, What};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
+use utoipa::openapi::Array;
 use uuid::Uuid;
 
 use super::bulk::asked;
 use crate::Actor;
 use crate::input::{Fields, FromFields};
+use crate::labels::list;
 
 /// What is to be synced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +29,7 @@ pub struct FullSync {
 #[schema(as = FullSync, rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes what `FullSync` reads")]
 pub struct FullSyncMembers {
-    /// Types of records; those in scope when none is named.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, schema_with = types)]
     entity_types: Option<Vec<String>>,
     /// Only what UpCoach changed then or later.
     #[schema(nullable = false)]
@@ -39,6 +40,10 @@ pub struct FullSyncMembers {
     /// Only counts.
     #[schema(nullable = false)]
     dry_run: Option<bool>,
+}
+
+fn types() -> Array {
+    list(EntityType::ALL.iter().map(|kind| kind.as_str()), "Types of records; those in scope when none is named.")
 }
 
 impl FromFields for FullSync {

@@ -130,10 +130,10 @@ impl List for Webhooks {
         only.equals("event_type", self.event_type.clone());
         only.equals("event_id", self.event_id.clone());
         only.within("received_at", self.from, self.to);
-        if let Some(least) = self.from.and_then(|from| least_id(from - SLACK)) {
+        if let Some(least) = self.from.and_then(|from| least_id(from.saturating_sub(SLACK))) {
             only.and().push("r.id >= ").push_bind(least);
         }
-        if let Some(least) = self.to.and_then(|to| least_id(to + SLACK)) {
+        if let Some(least) = self.to.and_then(|to| least_id(to.saturating_add(SLACK))) {
             only.and().push("r.id < ").push_bind(least);
         }
     }

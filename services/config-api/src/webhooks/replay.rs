@@ -37,13 +37,14 @@ pub struct Replay {
 pub struct ReplayMembers {
     /// Received then or later.
     since: OffsetDateTime,
-    #[schema(schema_with = sources)]
+    #[schema(nullable = false, schema_with = sources)]
     source: Option<String>,
-    #[schema(schema_with = statuses)]
+    #[schema(nullable = false, schema_with = statuses)]
     status: Option<String>,
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(nullable = false, min_length = 1, max_length = 255)]
     event_type: Option<String>,
     /// Only counts.
+    #[schema(nullable = false)]
     dry_run: Option<bool>,
 }
 

@@ -30,7 +30,9 @@ async fn a_full_sync_is_counted_started_once_for_a_key_and_followed_to_its_end()
     assert_eq!(start("of-today", body).await.json()["batchId"], started.json()["batchId"]);
     let other = start("of-today", json!({"entityTypes": ["invoice"]})).await;
     assert_eq!((other.status, &other.json()["code"]), (409, &json!("RESOURCE_CONFLICT")));
-    assert_eq!(start(&"k".repeat(256), json!({})).await.wrong_fields(), ["Idempotency-Key"]);
+    for key in ["k".repeat(256), String::new(), "a\tb".to_owned()] {
+        assert_eq!(start(&key, json!({})).await.wrong_fields(), ["Idempotency-Key"], "{key:?}");
+    }
 
     world.start_worker().await;
     let path = format!("/api/erp/batches/{}", started.json()["batchId"].as_str().expect("an id"));

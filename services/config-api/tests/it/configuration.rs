@@ -194,6 +194,10 @@ async fn a_change_to_a_configuration_that_another_admin_has_changed_is_refused()
     assert_eq!((second.status, second.json()["code"].as_str()), (412, Some("RESOURCE_CONFLICT")));
     let deleted = Answer::of(api.request(Method::DELETE, CONFIG).header("if-match", seen)).await;
     assert_eq!(deleted.status, 412);
+    for slip in ["9", "\"9", "\"9\", 10", "W/9", ",", ""] {
+        let answer = put(slip.to_owned(), json!({"syncInterval": 900})).await;
+        assert_eq!((answer.status, answer.wrong_fields()), (400, vec!["If-Match".to_owned()]), "{slip} is no tag");
+    }
     assert_eq!(api.get(CONFIG).await.json()["syncInterval"], 600);
     assert_eq!(put("*".to_owned(), json!({"syncInterval": 900})).await.status, 200);
     // Observations change no version: a health check in between is no other admin.

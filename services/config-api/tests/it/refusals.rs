@@ -70,6 +70,7 @@ fn bodies() -> Vec<(String, Value, Vec<&'static str>)> {
         ("syncs/retry".to_owned(), json!({"ids": ["1"]}), vec!["ids"]),
         ("syncs/retry".to_owned(), json!({"ids": [ID, ID]}), vec!["ids"]),
         ("syncs/retry".to_owned(), json!({"status": "failed' OR 1=1", "dryRun": 1}), vec!["status", "dryRun"]),
+        ("syncs/retry".to_owned(), json!({"from": "0001-01-01T00:00:00+01:00"}), vec!["from"]),
         ("syncs/skip".to_owned(), json!({"reason": ""}), vec!["reason"]),
         ("syncs/skip".to_owned(), json!({"reason": "\u{0}"}), vec!["reason"]),
         (format!("skip/{ID}"), json!({"reason": 1}), vec!["reason"]),
@@ -108,6 +109,15 @@ async fn what_nobody_could_mean_is_refused_and_every_field_of_it_is_named() {
             "{path} {body}: {answer:?}"
         );
         assert_eq!(named(&answer), fields.into_iter().map(str::to_owned).collect(), "{path} {body}");
+    }
+    // The ends of time are far, but they can be written.
+    let bounds = json!({"from": "0001-01-01T00:00:00Z", "to": "9999-12-31T23:59:59.999Z"});
+    assert_eq!(api.post("/api/erp/syncs/retry", &bounds).await.status, 200);
+    let last = json!({"since": "9999-12-31T23:59:59.999Z"});
+    assert_eq!(api.post("/api/erp/webhooks/replay", &last).await.status, 200);
+    let query = "from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59.999Z";
+    for list in ["sync-history", "audit-logs", "webhooks"] {
+        assert_eq!(api.get(&format!("/api/erp/{list}?{query}")).await.status, 200, "{list}");
     }
     let deep = "[".repeat(100_000);
     for raw in [&b"{\"reason\": \"a\", \"reason\": \"b\"}"[..], deep.as_bytes(), b"{", b"\xff"] {

@@ -47,6 +47,11 @@ async fn unknown_paths_methods_and_parameters_are_refused_in_one_shape() {
     let method = Answer::of(api.client.request(Method::PATCH, api.url("/api/openapi.json"))).await;
     assert_eq!((method.status, method.header("allow")), (405, "GET"));
     ours(&method);
+    for path in ["/api/erp/syncs/retry", "/api/erp/syncs/skip", "/api/erp/webhooks/replay"] {
+        let no_id = api.get(path).await;
+        assert_eq!((no_id.status, no_id.header("allow")), (405, "POST"), "{path} is no id");
+        ours(&no_id);
+    }
     let parameter = api.get("/api/openapi.json?a=1&b=2").await;
     assert_eq!((parameter.status, parameter.wrong_fields()), (400, vec!["a".to_owned(), "b".to_owned()]));
     ours(&parameter);

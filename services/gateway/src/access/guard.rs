@@ -5,7 +5,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderValue, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, HeaderValue, VARY,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
@@ -36,6 +36,8 @@ pub(crate) async fn guard(
     let page = allowed_page(&request, &gateway);
     let mut answer = if let Err(error) = check(&request) {
         request.into_response(error.error_response())
+    } else if !taken(request.method()) {
+        request.into_response(not_taken())
     } else if page.is_some() && is_preflight(&request) {
         request.into_response(preflight())
     } else {
@@ -64,13 +66,22 @@ fn check(request: &ServiceRequest) -> Result<(), ApiError> {
             "the path is not in its plain spelling: no empty or dotted segments, nothing escaped that need not be";
         return Err(ApiError::new(ErrorCode::InvalidRequest, message));
     }
+    Ok(())
+}
+
+/// Whether any path takes the method, or tells by an answer of its own that it does not.
+fn taken(method: &Method) -> bool {
     let methods =
         [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
-    if !methods.contains(request.method()) {
-        let status = StatusCode::METHOD_NOT_ALLOWED;
-        return Err(ApiError::new(ErrorCode::InvalidRequest, "this method is not taken here").with_status(status));
-    }
-    Ok(())
+    methods.contains(method)
+}
+
+/// Which methods the path itself takes is known to the service behind it; here, which are taken at all.
+fn not_taken() -> HttpResponse {
+    let error = ApiError::new(ErrorCode::InvalidRequest, "this method is not taken here");
+    let mut answer = error.with_status(StatusCode::METHOD_NOT_ALLOWED).error_response();
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(METHODS));
+    answer
 }
 
 /// The origin of the page that calls, if it is one of those named.

@@ -2,7 +2,7 @@
 
 use actix_web::http::Method;
 use actix_web::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, IF_NONE_MATCH,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, IF_NONE_MATCH,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -23,7 +23,7 @@ pub(crate) async fn file(request: HttpRequest, gateway: web::Data<Gateway>) -> H
         return HttpResponse::NotFound().finish();
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return HttpResponse::MethodNotAllowed().finish();
+        return HttpResponse::MethodNotAllowed().insert_header((ALLOW, "GET, HEAD")).finish();
     }
     let files = match gateway.panel.files().await {
         Ok(files) => files,

@@ -81,16 +81,20 @@ async fn a_head_that_is_too_large_or_crooked_is_refused() {
 async fn methods_that_are_not_taken_are_405_in_the_one_body() {
     let backend = Backend::start();
     let gateway = Gateway::before(&backend);
-    for (method, path) in [
-        ("TRACE", "/api/erp/config"),
-        ("CONNECT-X", "/api/erp/config"),
-        ("OPTIONS", "/api/erp/config"),
-        ("PUT", "/api/auth/session"),
-        ("POST", "/"),
-        ("POST", "/sign-in"),
+    let all = Some("GET, HEAD, POST, PUT, DELETE");
+    for (method, path, allowed) in [
+        ("TRACE", "/api/erp/config", all),
+        ("CONNECT-X", "/api/erp/config", all),
+        // Only the service behind could say, and it is not asked.
+        ("OPTIONS", "/api/erp/config", None),
+        ("PUT", "/api/auth/session", Some("GET, POST, DELETE")),
+        ("POST", "/", Some("GET, HEAD")),
+        ("POST", "/sign-in", Some("GET")),
     ] {
         let answer = send(gateway.admin(method, path)).await;
         assert_eq!(answer.status(), 405, "{method} {path}");
+        let told = answer.headers().get("allow").map(|value| value.to_str().expect("text"));
+        assert_eq!(told, allowed, "{method} {path}");
         assert_eq!(answer.json::<Value>().await.expect("JSON")["code"], json!("INVALID_REQUEST"));
     }
     assert_eq!(backend.shared.requests.load(Ordering::SeqCst), 0);

@@ -55,6 +55,19 @@ fn a_query_and_a_body_say_the_same_in_their_own_ways() {
 }
 
 #[test]
+fn times_are_of_the_years_that_can_be_written_in_utc() {
+    let since = |text: &str| Fields::of_json(json!({"since": text})).read::<Asked>().map(|asked| asked.since);
+    for fits in ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59+00:01"] {
+        assert!(since(fits).expect("good").is_some(), "{fits}");
+    }
+    for out in
+        ["0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "0000-06-01T00:00:00Z", "10000-01-01T00:00:00Z"]
+    {
+        assert!(since(out).is_err(), "{out}");
+    }
+}
+
+#[test]
 fn everything_that_is_wrong_is_told_at_once() {
     let body = json!({"name": "", "count": 11, "since": "yesterday", "kinds": ["c"], "inner": {"on": 1, "off": 2}, "more": null});
     assert_eq!(
