@@ -1,6 +1,8 @@
 //! Durable answers a second of ingress at 64 connections, against the same handler without storage, in turns on the same machine; and the same
 //! beside a million stored events, as against an empty table.
 //!
+//! DURABLE_WORKERS and LIMIT_WORKERS are the HTTP threads of the one and the other (2, as ingress has them unless told otherwise).
+//!
 //! PostgreSQL is this program's own, on a disk under the folder for temporary files (`TMPDIR`), with fsync on; it ends with the program.
 
 use std::net::SocketAddr;
@@ -122,6 +124,7 @@ async fn start(shutdown: &CancellationToken, database: &str, stores: bool) -> an
         ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
         ("MANAGEMENT_ADDR", "127.0.0.1:0".to_owned()),
         ("ERP_ENCRYPTION_KEYS", "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned()),
+        ("HTTP_WORKERS", number(if stores { "DURABLE_WORKERS" } else { "LIMIT_WORKERS" }, 2)?.to_string()),
     ];
     let env = Env::from_pairs(Binary::Ingress, settings);
     let (common, config) = read(env, |env| (Common::read(env), Config::read(env)))?;
