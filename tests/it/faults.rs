@@ -36,7 +36,7 @@ fn small() -> Size {
         ],
         keys: true,
         longest_step: LONGEST_STEP,
-        arguments: String::new(),
+        again: "./justw test-one six_hundred_events_under_faults".to_owned(),
         patience: Duration::from_secs(240),
     }
 }
@@ -62,14 +62,15 @@ async fn soak() {
     let text = std::env::var("SOAK_FAULT").unwrap_or_default();
     let keys = std::env::var_os("SOAK_WITHOUT_KEYS").is_none();
     let is_meant = |fault: &Fault| fault.to_string().contains(&text) && (keys || !makes_writes_late(*fault));
-    let fault = if text.is_empty() { String::new() } else { format!(" --fault '{text}'") };
+    let only = if text.is_empty() { String::new() } else { format!(" --fault '{text}'") };
+    let again = format!("./justw soak --seed {seed} --events {events}{only}");
     let size = Size {
         events,
         per_second: 200,
         faults: Fault::all().into_iter().filter(is_meant).collect(),
         keys,
         longest_step: LONGEST_STEP,
-        arguments: format!("{fault}{}", if keys { "" } else { " --without-keys" }),
+        again: format!("{again}{}", if keys { "" } else { " --without-keys" }),
         patience: Duration::from_secs(900),
     };
     // To people: with this seed it can be had again.
@@ -79,7 +80,7 @@ async fn soak() {
         eprintln!("soak: seed {seed}: nothing lost, doubled, unexpected, stale or different\n\n{matrix}");
     }
     if is_meant(&Fault::PowerCut) {
-        power_cut::soak(seed, events.div_ceil(10));
+        power_cut::soak(seed, events);
     }
 }
 

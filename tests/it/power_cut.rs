@@ -14,20 +14,20 @@ use testkit::faults::Fault;
 use crate::storm::{Run, Size, run};
 use crate::system::LONG;
 
-fn size(events: u32, cuts: usize) -> Size {
+fn size(events: u32, cuts: usize, again: &str) -> Size {
     Size {
         events,
         per_second: 150,
         faults: vec![Fault::PowerCut; cuts],
         keys: true,
         longest_step: Duration::from_secs(10),
-        arguments: " --fault 'power cut'".to_owned(),
+        again: again.to_owned(),
         patience: Duration::from_secs(240),
     }
 }
 
-/// Runs one of the ignored tests below, or says why it can't.
-fn on_a_disk(name: &str, seed: u64, events: u32, cuts: u32) {
+/// Runs one of the ignored tests below, or says why it can't. `again` is the command that has it again.
+fn on_a_disk(name: &str, seed: u64, events: u32, cuts: u32, again: &str) {
     match Disk::why_not() {
         // To people: a test that was not run is no test that has passed.
         Some(why) => eprintln!("skipped: {}: the power can't be cut here: {why}", Fault::PowerCut),
@@ -37,26 +37,28 @@ fn on_a_disk(name: &str, seed: u64, events: u32, cuts: u32) {
                 variable("POWER_CUT_SEED", seed),
                 variable("POWER_CUT_EVENTS", u64::from(events)),
                 variable("POWER_CUTS", u64::from(cuts)),
+                ("POWER_CUT_AGAIN", again.to_owned()),
             ];
             in_a_mount_namespace(&format!("power_cut::{name}"), &variables);
         }
     }
 }
 
-/// For `./justw soak`: more cuts, and their table.
+/// For `./justw soak` of so many events, a tenth of which are sent here: more cuts, and their table.
 pub(crate) fn soak(seed: u64, events: u32) {
-    on_a_disk("cuts", seed, events, 8);
+    let again = format!("./justw soak --seed {seed} --events {events} --fault '{}'", Fault::PowerCut);
+    on_a_disk("cuts", seed, events.div_ceil(10), 8, &again);
 }
 
 #[test]
 fn what_was_answered_is_there_after_the_power_was_cut_and_ends_in_flasherp_once() {
-    on_a_disk("cuts", 1, 400, 2);
+    on_a_disk("cuts", 1, 400, 2, "./justw test-one what_was_answered_is_there_after_the_power_was_cut");
 }
 
 /// Takes away what carries the promise: a cut that loses nothing then would prove nothing.
 #[test]
 fn without_synchronous_commits_the_same_cut_loses_events() {
-    on_a_disk("cut_without_synchronous_commits", 1, 400, 1);
+    on_a_disk("cut_without_synchronous_commits", 1, 400, 1, "./justw test-one without_synchronous_commits");
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -71,7 +73,9 @@ async fn cuts() {
     else {
         return eprintln!("skipped: run by other tests only");
     };
-    let size = size(u32::try_from(events).expect("not that many"), usize::try_from(cuts).expect("not that many"));
+    let again = std::env::var("POWER_CUT_AGAIN").unwrap_or_default();
+    let size =
+        size(u32::try_from(events).expect("not that many"), usize::try_from(cuts).expect("not that many"), &again);
     let matrix = run(seed, &size, Some(Disk::make())).await;
     eprintln!("power cuts: seed {seed}: nothing lost, doubled, unexpected, stale or different\n\n{matrix}");
 }
@@ -80,7 +84,7 @@ async fn cuts() {
 #[ignore = "run by the test above, in a mount namespace of its own"]
 async fn cut_without_synchronous_commits() {
     let Some(seed) = number("POWER_CUT_SEED") else { return eprintln!("skipped: run by other tests only") };
-    let size = size(400, 1);
+    let size = size(400, 1, &std::env::var("POWER_CUT_AGAIN").unwrap_or_default());
     let mut run = Run::start(seed, &size, Some(Disk::make())).await;
     let mut admin = sqlx::PgConnection::connect(&run.stage.database.admin_url()).await.expect("the superuser gets in");
     for statement in [

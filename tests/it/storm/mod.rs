@@ -36,8 +36,8 @@ pub(crate) struct Size {
     pub(crate) longest_step: Duration,
     /// Whether FlashERP honours idempotency keys.
     pub(crate) keys: bool,
-    /// What of this is not the seed and not the number of events, as arguments of `./justw soak`; empty, or beginning with a blank.
-    pub(crate) arguments: String,
+    /// The command that has it again.
+    pub(crate) again: String,
     /// How long the system may take to come to rest after the last event.
     pub(crate) patience: Duration,
 }

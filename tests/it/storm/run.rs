@@ -23,7 +23,7 @@ const STORIES_OF_FINANCE: u64 = 1 << 32;
 /// What finance does before the faults of a step begin, and once they have.
 const ACTS: (usize, usize) = (2, 3);
 
-/// A run under way. When it fails it says how to have it again.
+/// A run under way. When it fails it says what was felt until then, and how to have it again.
 pub(crate) struct Run<'a> {
     pub(crate) seed: u64,
     pub(crate) size: &'a Size,
@@ -65,7 +65,7 @@ pub(crate) async fn run(seed: u64, size: &Size, disk: Option<Disk>) -> Matrix {
     run.comes_to_rest().await;
     let unfelt: Vec<String> =
         faults.iter().filter(|fault| !run.matrix.has_felt(**fault)).map(ToString::to_string).collect();
-    assert!(unfelt.is_empty(), "nothing was felt of: {}\n{}", unfelt.join(", "), run.matrix);
+    assert!(unfelt.is_empty(), "nothing was felt of: {}", unfelt.join(", "));
     std::mem::take(&mut run.matrix)
 }
 
@@ -252,13 +252,14 @@ impl Drop for Run<'_> {
         let on = self.on.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
         // To people: a panic may come from anywhere below, and none of these know the seed.
         eprintln!(
-            "seed {seed}, {events} events, {faults} faults{during}: failed as told above. Again: ./justw soak --seed {seed} --events \
-             {events}{arguments}\nhistory: {history}\nlogs: {logs}{kept}",
+            "{matrix}\nseed {seed}, {events} events, {faults} faults{during}: failed as told above. Again: {again}\nhistory: {history}\nlogs: \
+             {logs}{kept}",
+            matrix = self.matrix,
             seed = self.seed,
             events = self.size.events,
             faults = self.size.faults.len(),
             during = if on.is_empty() { String::new() } else { format!(", during {on}") },
-            arguments = self.size.arguments,
+            again = self.size.again,
             history = self.stage.history.path().display(),
             logs = logs.display(),
             kept = kept.err().map(|error| format!(" (not all: {error})")).unwrap_or_default(),
