@@ -319,6 +319,11 @@ CREATE FUNCTION sync.retry(p_sync_ids uuid[]) RETURNS SETOF uuid
     RETURNING s.id
 $$;
 
+-- Keeps a sync as it is until the transaction ends, so that what is read of it now is what a retry or skip in it changes.
+CREATE FUNCTION sync.hold(p_sync uuid) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'SELECT FROM sync.erp_syncs WHERE id = p_sync FOR UPDATE';
+
 -- Takes syncs that are neither done nor in a worker's hands out of the way. Returns what changed.
 CREATE FUNCTION sync.skip(p_sync_ids uuid[], p_reason text) RETURNS SETOF uuid
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -567,7 +572,7 @@ GRANT SELECT ON sync.batches, sync.batch_items TO erp_config_api, erp_scheduler;
 GRANT EXECUTE ON FUNCTION sync.request(sync.entity_type, uuid[], sync.origin, boolean, uuid)
     TO erp_config_api, erp_scheduler, erp_reconciler;
 GRANT EXECUTE ON FUNCTION sync.request_counted(uuid, sync.entity_type, uuid, sync.origin, boolean), sync.retry(uuid[]),
-    sync.skip(uuid[], text) TO erp_config_api;
+    sync.skip(uuid[], text), sync.hold(uuid) TO erp_config_api;
 GRANT EXECUTE ON FUNCTION sync.import_begin(text, sync.entity_type[], jsonb, text),
     sync.import_progress(uuid, bigint, jsonb, bigint, bigint), sync.import_end(uuid, text) TO erp_config_api;
 GRANT EXECUTE ON FUNCTION sync.gate_pause(text, text, text, uuid, bytea, text), sync.gate_resume(text, uuid, bytea, text)

@@ -79,7 +79,7 @@ $$;
 -- Makes a batch, and its audit row. The same idempotency key within 24 h names the batch that is there: then is_new is false, and same says
 -- whether it was asked the same.
 CREATE FUNCTION sync.batch_create(p_kind sync.batch_kind, p_types sync.entity_type[], p_since timestamptz, p_force boolean,
-    p_filter jsonb, p_key text, p_by text, p_reason text, p_request uuid,
+    p_filter jsonb, p_key text, p_by text, p_reason text, p_request uuid, p_address inet, p_user_agent text,
     OUT id uuid, OUT is_new boolean, OUT same boolean
 )
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -105,11 +105,13 @@ BEGIN
             AND (p_kind <> 'full_sync' OR there.entity_types = sync.batch_types(p_types));
         RETURN;
     END IF;
-    INSERT INTO audit.erp_audit_logs (action, entity_type, entity_id, status, request_payload, performed_by, request_id, metadata)
+    INSERT INTO audit.erp_audit_logs (action, entity_type, entity_id, status, request_payload, response_payload, ip_address, user_agent,
+        performed_by, request_id, metadata)
     VALUES ('manual_sync', 'batch', made.id::text, 'initiated',
         jsonb_build_object('kind', p_kind, 'entityTypes', made.entity_types, 'since', p_since, 'force', p_force,
             'filter', p_filter, 'reason', p_reason),
-        p_by, p_request, jsonb_build_object('operation', 'batch.created'));
+        jsonb_build_object('before', NULL, 'after', jsonb_build_object('status', made.status)),
+        p_address, p_user_agent, p_by, p_request, jsonb_build_object('operation', 'batch.created'));
     batch_create.id := made.id;
     batch_create.is_new := true;
     batch_create.same := true;
@@ -217,26 +219,32 @@ END
 $$;
 
 -- Ends a batch: nothing more is asked for, and what no worker has taken yet is taken back. What is on its way goes on. Says whether it was under way.
-CREATE FUNCTION sync.batch_cancel(p_batch uuid, p_by text, p_reason text, p_request uuid) RETURNS boolean
+CREATE FUNCTION sync.batch_cancel(p_batch uuid, p_by text, p_reason text, p_request uuid, p_address inet, p_user_agent text)
+    RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    was sync.batch_status;
 BEGIN
     UPDATE sync.batches SET status = 'cancelled', finished_at = clock_timestamp()
-    WHERE id = p_batch AND status IN ('pending', 'running');
+    WHERE id = p_batch AND status IN ('pending', 'running')
+    RETURNING old.status INTO was;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
     DELETE FROM sync.requests WHERE batch_id = p_batch;
-    INSERT INTO audit.erp_audit_logs (action, entity_type, entity_id, status, performed_by, request_id, metadata)
-    VALUES ('manual_sync', 'batch', p_batch::text, 'success', p_by, p_request,
-        jsonb_build_object('operation', 'batch.cancelled', 'reason', p_reason));
+    INSERT INTO audit.erp_audit_logs (action, entity_type, entity_id, status, request_payload, response_payload, ip_address, user_agent,
+        performed_by, request_id, metadata)
+    VALUES ('manual_sync', 'batch', p_batch::text, 'success', jsonb_build_object('reason', p_reason),
+        jsonb_build_object('before', jsonb_build_object('status', was), 'after', jsonb_build_object('status', 'cancelled')),
+        p_address, p_user_agent, p_by, p_request, jsonb_build_object('operation', 'batch.cancelled'));
     RETURN true;
 END
 $$;
 
 GRANT EXECUTE ON FUNCTION
     sync.batch_count(sync.batch_kind, sync.entity_type[], timestamptz, jsonb),
-    sync.batch_create(sync.batch_kind, sync.entity_type[], timestamptz, boolean, jsonb, text, text, text, uuid),
-    sync.batch_ask(uuid, bigint), sync.batch_cancel(uuid, text, text, uuid)
+    sync.batch_create(sync.batch_kind, sync.entity_type[], timestamptz, boolean, jsonb, text, text, text, uuid, inet, text),
+    sync.batch_ask(uuid, bigint), sync.batch_cancel(uuid, text, text, uuid, inet, text)
     TO erp_config_api;
 GRANT EXECUTE ON FUNCTION sync.batch_ask(uuid, bigint), sync.batch_settle(uuid) TO erp_sync_worker;

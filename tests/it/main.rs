@@ -10,4 +10,5 @@ mod rare_deaths;
 mod starts;
 mod stops;
 mod storm;
+mod switched_off;
 mod system;

@@ -1005,6 +1005,7 @@ export interface components {
             requestId: string | null;
             /** @description Without secrets and personal data, like the response. */
             requestPayload: Record<string, never> | null;
+            /** @description Of a change by hand: its `before` and `after`. */
             responsePayload: Record<string, never> | null;
             /** @enum {string} */
             status: "initiated" | "success" | "failed";
@@ -1676,6 +1677,7 @@ export interface components {
                 requestId: string | null;
                 /** @description Without secrets and personal data, like the response. */
                 requestPayload: Record<string, never> | null;
+                /** @description Of a change by hand: its `before` and `after`. */
                 responsePayload: Record<string, never> | null;
                 /** @enum {string} */
                 status: "initiated" | "success" | "failed";

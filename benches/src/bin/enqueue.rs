@@ -43,7 +43,7 @@ async fn measure(rows: i64) -> anyhow::Result<()> {
     sqlx::raw_sql("VACUUM ANALYZE upcoach.transactions").execute(&admin).await?;
     let new = NewBatch {
         what: What::FullSync { entity_types: vec![EntityType::Transaction], since: None, force: false },
-        asked: Asked { by: "bench".to_owned(), reason: None, request: None },
+        asked: Asked { by: "bench".to_owned(), ..Asked::default() },
         idempotency_key: None,
     };
     let owner = database.pool("erp_owner").await;

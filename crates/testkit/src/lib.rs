@@ -6,7 +6,7 @@
 //! `PG_BIN` and `NATS_SERVER` or `.local/tools`, which `./justw` fetches. A test never shares a database or a subject
 //! with another one.
 //!
-//! Callers show [`tokens`]; mail goes to [`smtp`].
+//! Callers show [`tokens`], at every operation that an API has [`described`]; mail goes to [`smtp`].
 //!
 //! For breaking things on purpose there are [`faults`] and their schedule, [`proxy`] for the network, [`disk`] for power cuts, [`recorder`] and
 //! [`history`] for what was sent and answered, and [`checker`] for what became of it.
@@ -17,6 +17,7 @@ mod broker;
 pub mod checker;
 mod configuration;
 mod database;
+pub mod described;
 pub mod disk;
 pub mod faults;
 pub mod history;

@@ -1,7 +1,10 @@
 //! Bearer tokens as an identity provider would issue them, and wrong in every way that one can be.
 //!
-//! A service under test gets [`environment`]; [`admin`] and [`viewer`] are then let in. Keys in `fixtures/` are for tests alone and open
+//! A service under test gets [`environment`]; [`admin`] and [`viewer`] are then let in. One that gets a [`key_set_file`] as `AUTH_JWKS_FILE` too
+//! lets in what the keys in it have signed, and is what the [`BadToken`]s about keys are for. Keys in `fixtures/` are for tests alone and open
 //! nothing else.
+
+use std::path::Path;
 
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -149,6 +152,60 @@ impl SigningKey {
 #[must_use]
 pub fn key_set(keys: &[&SigningKey]) -> Value {
     json!({"keys": keys.iter().map(|key| key.public()).collect::<Vec<_>>()})
+}
+
+/// A file with the public half of [`SigningKey::rsa`], for `AUTH_JWKS_FILE`.
+///
+/// # Panics
+/// When it can't be written.
+#[must_use]
+pub fn key_set_file(folder: &Path) -> String {
+    let file = folder.join("keys.json");
+    std::fs::write(&file, key_set(&[&SigningKey::rsa()]).to_string()).expect("the key set can be written");
+    file.to_str().expect("a path of text").to_owned()
+}
+
+/// A token that opens nothing, and why.
+#[derive(Clone, Debug)]
+pub struct BadToken {
+    /// What is wrong with it.
+    pub what: &'static str,
+    /// None: there is none.
+    pub token: Option<String>,
+}
+
+/// Every way in which a token can be wrong that a service with [`environment`] and a [`key_set_file`] has to tell from a good one, each for this role.
+#[must_use]
+pub fn bad_tokens(role: &str) -> Vec<BadToken> {
+    let good = || Token::of(role);
+    let published = SigningKey::rsa_public_pem();
+    let mut all = vec![
+        ("no token", None),
+        ("garbage", Some("garbage".to_owned())),
+        ("alg none", Some(good().unsigned())),
+        // Truly signed by the secret, only otherwise than agreed.
+        ("wrong algorithm", Some(good().header("alg", "HS512").hs256(SECRET))),
+        ("another secret", Some(good().hs256("another secret, also of more than 32 bytes"))),
+        // The oldest trick: what everybody can have, taken for a secret because the token says HS256.
+        ("HS256 by the RSA public key", Some(good().hs256(published))),
+        ("HS256 by the RSA public key under its id", Some(good().header("kid", "rsa").hs256(published))),
+        // By the very key of the set, under an id that is not in it; and by a key that is not in it, under the id of one that is.
+        ("unknown key id", Some(good().header("kid", "unknown").signed_by(&SigningKey::rsa()))),
+        ("unknown key", Some(good().signed_by(&SigningKey::p256()))),
+        ("unknown key under a known id", Some(good().header("kid", "rsa").signed_by(&SigningKey::p256()))),
+    ];
+    let claims = [
+        ("expired", good().claim("exp", in_seconds(-60))),
+        ("not yet valid", good().claim("nbf", in_seconds(600))),
+        ("no issuer", good().without("iss")),
+        ("wrong issuer", good().claim("iss", "https://id.elsewhere")),
+        ("no audience", good().without("aud")),
+        ("wrong audience", good().claim("aud", "another-api")),
+    ];
+    // Whoever signed it.
+    all.extend(claims.iter().map(|(what, token)| (*what, Some(token.hs256(SECRET)))));
+    all.extend(claims.iter().map(|(what, token)| (*what, Some(token.signed_by(&SigningKey::rsa())))));
+    all.into_iter().map(|(what, token)| BadToken { what, token }).collect()
 }
 
 /// So many seconds from now, as a claim says it.

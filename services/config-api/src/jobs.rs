@@ -189,7 +189,7 @@ fn is_name(name: &str) -> bool {
 /// 404. 409: it is paused. The database.
 pub async fn run(state: &State, actor: &Actor, name: &str) -> Result<JobChanged, ApiError> {
     let mut transaction = state.pool.begin().await?;
-    find(&mut transaction, name).await?;
+    let before = find(&mut transaction, name).await?;
     let is_due: bool = sqlx::query_scalar("SELECT scheduling.run_now($1, $2)")
         .bind(name)
         .bind(&actor.subject)
@@ -198,8 +198,8 @@ pub async fn run(state: &State, actor: &Actor, name: &str) -> Result<JobChanged,
     if !is_due {
         return Err(ApiError::new(ErrorCode::ResourceConflict, "the job is paused; resume it, then it can run"));
     }
-    audit(&mut transaction, actor, Action::ManualSync, "job.run", name, json!({}), true).await?;
     let job = find(&mut transaction, name).await?;
+    audit(&mut transaction, actor, (Action::ManualSync, "job.run"), json!({}), true, [&before, &job]).await?;
     transaction.commit().await?;
     Ok(JobChanged { message: "the job is due now; the scheduler runs it", changed: true, job })
 }
@@ -230,37 +230,46 @@ async fn set_paused(
     [done, nothing_to_do]: [&'static str; 2],
 ) -> Result<JobChanged, ApiError> {
     let mut transaction = state.pool.begin().await?;
-    find(&mut transaction, name).await?;
+    let before = find(&mut transaction, name).await?;
     let changed: bool = sqlx::query_scalar("SELECT scheduling.pause($1, $2, $3)")
         .bind(name)
         .bind(&actor.subject)
         .bind(reason)
         .fetch_one(&mut *transaction)
         .await?;
-    audit(&mut transaction, actor, Action::ConfigUpdated, operation, name, json!({ "reason": reason }), changed)
-        .await?;
     let job = find(&mut transaction, name).await?;
+    // What was done at the same moment by another is as it is after.
+    let before = if changed { &before } else { &job };
+    let request = json!({ "reason": reason });
+    audit(&mut transaction, actor, (Action::ConfigUpdated, operation), request, changed, [before, &job]).await?;
     transaction.commit().await?;
     Ok(JobChanged { message: if changed { done } else { nothing_to_do }, changed, job })
+}
+
+/// What is steered of it.
+fn audited(job: &Job) -> Value {
+    json!({
+        "paused": job.paused, "pausedAt": job.paused_at, "pausedBy": job.paused_by, "pauseReason": job.pause_reason,
+        "nextRunAt": job.next_run_at,
+    })
 }
 
 async fn audit(
     connection: &mut PgConnection,
     actor: &Actor,
-    action: Action,
-    operation: &'static str,
-    name: &str,
+    (action, operation): (Action, &'static str),
     request: Value,
     changed: bool,
+    [before, after]: [&Job; 2],
 ) -> Result<(), sqlx::Error> {
     let entry = Entry {
         action,
         operation,
         entity_type: "job",
-        entity_id: Some(name.to_owned()),
+        entity_id: Some(after.name.clone()),
         succeeded: true,
         request,
-        response: json!({ "changed": changed }),
+        response: json!({ "changed": changed, "before": audited(before), "after": audited(after) }),
         metadata: json!({}),
     };
     entry.insert(connection, actor).await

@@ -5,7 +5,7 @@
 use domain::RequestId;
 use flasherp::gate::by_hand;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use service::http::ApiError;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -80,10 +80,11 @@ pub struct Pause {
 pub async fn pause(state: &State, actor: &Actor, reason: &str) -> Result<Pause, ApiError> {
     let mut transaction = state.pool.begin().await?;
     let request = Some(RequestId(actor.request_id.uuid()));
+    let before = read(&mut transaction, false, "").await?;
     let changed = by_hand::pause(&mut transaction, &actor.subject, reason, request).await?;
     let message = if changed { "outbound work is paused; syncs wait" } else { "outbound work was paused already" };
-    audit(&mut transaction, actor, "outbound.paused", Some(reason), changed).await?;
     let pause = read(&mut transaction, changed, message).await?;
+    audit(&mut transaction, actor, "outbound.paused", Some(reason), &before, &pause).await?;
     transaction.commit().await?;
     Ok(pause)
 }
@@ -94,10 +95,11 @@ pub async fn pause(state: &State, actor: &Actor, reason: &str) -> Result<Pause, 
 /// The database; nothing is changed then.
 pub async fn resume(state: &State, actor: &Actor, reason: Option<&str>) -> Result<Pause, ApiError> {
     let mut transaction = state.pool.begin().await?;
+    let before = read(&mut transaction, false, "").await?;
     let changed = by_hand::resume(&mut transaction, Some(RequestId(actor.request_id.uuid()))).await?;
     let message = if changed { "outbound work goes on" } else { "outbound work was not paused" };
-    audit(&mut transaction, actor, "outbound.resumed", reason, changed).await?;
     let pause = read(&mut transaction, changed, message).await?;
+    audit(&mut transaction, actor, "outbound.resumed", reason, &before, &pause).await?;
     transaction.commit().await?;
     Ok(pause)
 }
@@ -111,13 +113,22 @@ async fn read(connection: &mut PgConnection, changed: bool, message: &'static st
     Ok(Pause { paused: paused_at.is_some(), paused_at, paused_by, reason, changed, message })
 }
 
+fn audited(pause: &Pause) -> Value {
+    json!({
+        "paused": pause.paused, "pausedAt": pause.paused_at, "pausedBy": pause.paused_by, "reason": pause.reason,
+    })
+}
+
 async fn audit(
     connection: &mut PgConnection,
     actor: &Actor,
     operation: &'static str,
     reason: Option<&str>,
-    changed: bool,
+    before: &Pause,
+    after: &Pause,
 ) -> Result<(), sqlx::Error> {
+    // What was paused at the same moment, and so already, is as it is after.
+    let before = if after.changed { before } else { after };
     let entry = Entry {
         action: Action::ConfigUpdated,
         operation,
@@ -125,7 +136,7 @@ async fn audit(
         entity_id: None,
         succeeded: true,
         request: json!({ "reason": reason }),
-        response: json!({ "changed": changed }),
+        response: json!({ "changed": after.changed, "before": audited(before), "after": audited(after) }),
         metadata: json!({}),
     };
     entry.insert(connection, actor).await

@@ -23,7 +23,11 @@
 //! | `GET /api/erp/timeline` | [`timeline`] |
 //! | `GET /api/erp/webhooks`, `/{id}`; `POST /{id}/replay`, `/webhooks/replay` | [`webhooks`] |
 
-use actix_web::web;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{Error, web};
+use service::auth::known_callers;
 use utoipa::openapi::OpenApi;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -97,8 +101,22 @@ fn records(config: &mut ServiceConfig) {
 /// All routes, on a worker of the server. What has no route is answered 404, or 405 where another method has one.
 pub(crate) fn configure(config: &mut web::ServiceConfig, state: web::Data<State>, description: web::Data<OpenApi>) {
     let known = web::Data::new(KnownPaths::of(&description));
-    known.configure(config);
-    config.app_data(state).app_data(description).app_data(known);
-    described(&mut ServiceConfig::new(config));
-    config.configure(docs::configure).default_service(web::to(unmatched::answer));
+    let routes = |config: &mut web::ServiceConfig| {
+        known.configure(config);
+        described(&mut ServiceConfig::new(config));
+        config.configure(docs::configure);
+    };
+    let all = web::scope("").wrap(from_fn(guard)).configure(routes).default_service(web::to(unmatched::answer));
+    config.app_data(state).app_data(description).app_data(known.clone()).service(all);
+}
+
+/// Only the description and its page are for everybody.
+async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if request.path().starts_with("/api/erp/") {
+        return known_callers(request, next).await;
+    }
+    Ok(next.call(request).await?.map_into_boxed_body())
 }

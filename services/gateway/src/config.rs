@@ -19,8 +19,6 @@ pub struct Config {
     pub ingress: Url,
     /// `CONFIG_API_URL`.
     pub config_api: Url,
-    /// `RECONCILER_URL`: without it config-api answers for its paths.
-    pub reconciler: Option<Url>,
     /// `SANDBOX_URL`: without it there is no `/api/sandbox`.
     pub sandbox: Option<Url>,
     /// `GATEWAY_PUBLIC_URL`: where browsers find it. Without it the `Host` of a request says.
@@ -39,15 +37,14 @@ impl Config {
     /// Reads them, noting mistakes in `env`.
     #[must_use]
     pub fn read(env: &mut Env) -> Self {
-        let optional = |env: &mut Env, setting| env.opt_url(setting).map(|url| base(env, setting, url));
         let ingress = env.url(&settings::INGRESS_URL);
         let config_api = env.url(&settings::CONFIG_API_URL);
+        let sandbox = env.opt_url(&settings::SANDBOX_URL);
         Self {
             auth: auth::Settings::read(env),
             ingress: base(env, &settings::INGRESS_URL, ingress),
             config_api: base(env, &settings::CONFIG_API_URL, config_api),
-            reconciler: optional(env, &settings::RECONCILER_URL),
-            sandbox: optional(env, &settings::SANDBOX_URL),
+            sandbox: sandbox.map(|url| base(env, &settings::SANDBOX_URL, url)),
             public: env.opt_parsed(&settings::GATEWAY_PUBLIC_URL, parse_origin),
             cors_origins: cors_origins(env),
             rate_limit: NonZeroU32::new(env.u32(&settings::GATEWAY_RATE_LIMIT)),

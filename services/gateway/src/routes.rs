@@ -12,7 +12,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, web};
 
 use crate::handlers::{forward, panel, session, sign_in};
-use crate::proxy::Backend::{self, ConfigApi, Ingress, Reconciler, Sandbox};
+use crate::proxy::Backend::{self, ConfigApi, Ingress, Sandbox};
 use crate::{Gateway, access};
 
 /// Who may call a path.
@@ -53,9 +53,6 @@ const fn route(path: &'static str, to: Backend, who: Who) -> Route {
 /// The first that matches, of those whose backend there is.
 pub(crate) const HANDED_ON: &[Route] = &[
     route("/api/webhooks/{rest:.*}", Ingress, Who::Anyone),
-    route("/api/erp/reconciliations", Reconciler, Who::ByRole),
-    route("/api/erp/reconciliations/{rest:.*}", Reconciler, Who::ByRole),
-    route("/api/erp/sync/reconcile", Reconciler, Who::ByRole),
     Route { body: Body::Streamed, ..route("/api/erp/import", ConfigApi, Who::ByRole) },
     route("/api/erp/{rest:.*}", ConfigApi, Who::ByRole),
     Route { renamed: Some(("/api/sandbox/", "/control/")), ..route("/api/sandbox/{rest:.*}", Sandbox, Who::Admins) },

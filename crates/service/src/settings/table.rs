@@ -153,8 +153,6 @@ settings! {
     INGRESS_URL = url().default("http://127.0.0.1:8087").read_by(&[Gateway]);
     /// Where config-api is.
     CONFIG_API_URL = url().default("http://127.0.0.1:8085").read_by(&[Gateway]);
-    /// Where reconciler is. Unset: config-api answers for its paths.
-    RECONCILER_URL = url().like("http://127.0.0.1:8086").read_by(&[Gateway]);
     /// Where a sandbox is, whose control API admins then find under `/api/sandbox`. Unset: there is none.
     SANDBOX_URL = url().like("http://127.0.0.1:8084").read_by(&[Gateway]);
     /// Where browsers find the gateway: who may send the session's cookie, and whether over TLS alone. Unset: by each request's `Host`, over TLS alone but on this machine.

@@ -52,11 +52,13 @@ pub async fn settle(pool: &PgPool, batch: BatchId) -> Result<Option<i64>, sqlx::
 /// # Errors
 /// The database.
 pub async fn cancel(pool: &PgPool, batch: BatchId, asked: &Asked) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT sync.batch_cancel($1, $2, $3, $4)")
+    sqlx::query_scalar("SELECT sync.batch_cancel($1, $2, $3, $4, $5::text::inet, $6)")
         .bind(batch.as_uuid())
         .bind(&asked.by)
         .bind(asked.reason.as_deref())
         .bind(asked.request.map(Uuid::from))
+        .bind(asked.address.map(|address| address.to_string()))
+        .bind(asked.user_agent.as_deref())
         .fetch_one(pool)
         .await
 }

@@ -1,5 +1,7 @@
 //! Making a batch, or counting what one would be about.
 
+use std::net::IpAddr;
+
 use domain::{BatchId, BatchKind, EntityType, RequestId};
 use sqlx::PgPool;
 use sqlx::types::Json;
@@ -26,7 +28,7 @@ pub enum What {
     Skip(SyncFilter),
 }
 
-/// Who asks, why, and in which request: for the audit row.
+/// Who asks, why, in which request and where from: for the audit row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Asked {
     /// A person, or a program's name.
@@ -35,6 +37,10 @@ pub struct Asked {
     pub reason: Option<String>,
     /// `X-Request-Id`.
     pub request: Option<RequestId>,
+    /// The client's.
+    pub address: Option<IpAddr>,
+    /// The client's.
+    pub user_agent: Option<String>,
 }
 
 /// A batch to be made.
@@ -99,7 +105,7 @@ pub async fn create(pool: &PgPool, new: &NewBatch) -> Result<Created, sqlx::Erro
     let Parameters { kind, types, since, force, filter } = new.what.parameters();
     let (id, is_new, same): (Uuid, bool, bool) = sqlx::query_as(
         "SELECT id, is_new, same FROM sync.batch_create($1::text::sync.batch_kind, $2::text[]::sync.entity_type[], $3, $4, $5, $6, $7, \
-             $8, $9)",
+             $8, $9, $10::text::inet, $11)",
     )
     .bind(kind.as_str())
     .bind(types)
@@ -110,6 +116,8 @@ pub async fn create(pool: &PgPool, new: &NewBatch) -> Result<Created, sqlx::Erro
     .bind(&new.asked.by)
     .bind(new.asked.reason.as_deref())
     .bind(new.asked.request.map(Uuid::from))
+    .bind(new.asked.address.map(|address| address.to_string()))
+    .bind(new.asked.user_agent.as_deref())
     .fetch_one(pool)
     .await?;
     Ok(match (is_new, same) {

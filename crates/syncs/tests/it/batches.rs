@@ -80,7 +80,7 @@ impl Pools {
 }
 
 fn new(what: What, key: Option<&str>) -> NewBatch {
-    let asked = Asked { by: "ada".to_owned(), reason: Some("month end".to_owned()), request: None };
+    let asked = Asked { by: "ada".to_owned(), reason: Some("month end".to_owned()), ..Asked::default() };
     NewBatch { what, asked, idempotency_key: key.map(str::to_owned) }
 }
 

@@ -15,7 +15,7 @@ use service::settings::Setting;
 const DEFAULT_DATA_DIR: &str = ".local/data";
 
 /// What the stack decides itself for each service: a caller's own would lead one to somebody else's database or broker.
-const ITS_OWN: [&str; 12] = [
+const ITS_OWN: [&str; 11] = [
     "CONFIG_API_URL",
     "DATABASE_URL",
     "ERP_PORT_FILE",
@@ -25,7 +25,6 @@ const ITS_OWN: [&str; 12] = [
     "MANAGEMENT_ADDR",
     "NATS_SUBJECT_PREFIX",
     "NATS_URL",
-    "RECONCILER_URL",
     "SANDBOX_URL",
     "STRIPE_TARGET_URL",
 ];

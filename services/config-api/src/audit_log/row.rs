@@ -47,6 +47,7 @@ pub struct AuditLog {
     /// Without secrets and personal data, like the response.
     #[schema(required, value_type = Option<Object>)]
     pub request_payload: Option<Json<Value>>,
+    /// Of a change by hand: its `before` and `after`.
     #[schema(required, value_type = Option<Object>)]
     pub response_payload: Option<Json<Value>>,
     #[schema(required, value_type = Option<Object>)]

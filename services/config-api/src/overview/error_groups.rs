@@ -4,7 +4,7 @@
 
 use domain::ErrorCode;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::PgPool;
 use syncs::batch::SyncFilter;
 use utoipa::ToSchema;
@@ -182,6 +182,15 @@ pub fn filter(fingerprint: &str) -> SyncFilter {
     SyncFilter { fingerprint: Some(fingerprint.to_owned()), ..SyncFilter::default() }
 }
 
+/// An acknowledgement, and the one that it takes the place of.
+#[derive(sqlx::FromRow)]
+struct Noted {
+    before_at: Option<Timestamp>,
+    before_by: Option<String>,
+    before_note: Option<String>,
+    acknowledged_at: Timestamp,
+}
+
 /// Notes that somebody has seen to it, with its audit row, in one transaction.
 ///
 /// # Errors
@@ -193,16 +202,19 @@ pub async fn acknowledge(
     note: Option<&str>,
 ) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    sqlx::query(
+    let noted: Noted = sqlx::query_as(
         "INSERT INTO config.error_acknowledgements (fingerprint, acknowledged_by, note) VALUES ($1, $2, $3)
          ON CONFLICT (fingerprint) DO UPDATE SET acknowledged_at = clock_timestamp(), acknowledged_by = excluded.acknowledged_by,
-            note = excluded.note",
+            note = excluded.note
+         RETURNING old.acknowledged_at AS before_at, old.acknowledged_by AS before_by, old.note AS before_note, acknowledged_at",
     )
     .bind(fingerprint)
     .bind(&actor.subject)
     .bind(note)
-    .execute(&mut *transaction)
+    .fetch_one(&mut *transaction)
     .await?;
+    let before = noted.before_at.map(|at| json!({"at": at, "by": noted.before_by, "note": noted.before_note}));
+    let after = json!({"at": noted.acknowledged_at, "by": actor.subject, "note": note});
     let entry = Entry {
         action: Action::ManualSync,
         operation: "error_group.acknowledged",
@@ -210,7 +222,7 @@ pub async fn acknowledge(
         entity_id: Some(fingerprint.to_owned()),
         succeeded: true,
         request: json!({"note": note}),
-        response: Value::Null,
+        response: json!({"before": before, "after": after}),
         metadata: json!({}),
     };
     entry.insert(&mut transaction, actor).await?;

@@ -72,8 +72,8 @@ pub(crate) async fn decide(
     decision: Decision,
     note: Option<&str>,
 ) -> Result<Decided, sqlx::Error> {
-    let Some(before) = findings::one(&state.pool, run, id).await? else { return Ok(Decided::NotFound) };
     let mut transaction = state.pool.begin().await?;
+    let Some(before) = findings::one(&mut *transaction, run, id).await? else { return Ok(Decided::NotFound) };
     let changed: bool =
         sqlx::query_scalar("SELECT reconciliation.decide($1, $2::text::reconciliation.decision, $3, $4)")
             .bind(id)
@@ -85,6 +85,7 @@ pub(crate) async fn decide(
     if !changed {
         return Ok(Decided::Refused(Box::new(before)));
     }
+    let after = findings::one(&mut *transaction, run, id).await?.ok_or(sqlx::Error::RowNotFound)?;
     let entry = Entry {
         action: Action::ManualSync,
         operation: if decision == Decision::Accepted { "finding.accepted" } else { "finding.ignored" },
@@ -92,12 +93,12 @@ pub(crate) async fn decide(
         entity_id: Some(id.to_string()),
         succeeded: true,
         request: json!({"note": note}),
-        response: json!({}),
+        response: json!({"before": audited(&before), "after": audited(&after)}),
         metadata: about(&before),
     };
     entry.insert(&mut transaction, actor).await?;
     transaction.commit().await?;
-    after(state, run, id, before).await
+    Ok(Decided::Done(Box::new(after)))
 }
 
 /// Heals a finding: its record is asked to be synced, whatever was sent last.
@@ -105,8 +106,8 @@ pub(crate) async fn decide(
 /// # Errors
 /// The database; nothing was asked for.
 pub(crate) async fn heal(state: &State, actor: &Actor, run: Uuid, id: Uuid) -> Result<Decided, sqlx::Error> {
-    let Some(before) = findings::one(&state.pool, run, id).await? else { return Ok(Decided::NotFound) };
     let mut transaction = state.pool.begin().await?;
+    let Some(before) = findings::one(&mut *transaction, run, id).await? else { return Ok(Decided::NotFound) };
     let asked: Vec<(String, Uuid)> =
         sqlx::query_as("SELECT entity_type::text, source_id FROM reconciliation.heal($1, $2, NULL, $3, NULL, 1)")
             .bind(run)
@@ -117,6 +118,7 @@ pub(crate) async fn heal(state: &State, actor: &Actor, run: Uuid, id: Uuid) -> R
     if asked.is_empty() {
         return Ok(Decided::Refused(Box::new(before)));
     }
+    let after = findings::one(&mut *transaction, run, id).await?.ok_or(sqlx::Error::RowNotFound)?;
     let entry = Entry {
         action: Action::ManualSync,
         operation: "finding.healed",
@@ -124,19 +126,21 @@ pub(crate) async fn heal(state: &State, actor: &Actor, run: Uuid, id: Uuid) -> R
         entity_id: Some(id.to_string()),
         succeeded: true,
         request: json!({}),
-        response: json!({"asked": asked.len()}),
+        response: json!({"asked": asked.len(), "before": audited(&before), "after": audited(&after)}),
         metadata: about(&before),
     };
     entry.insert(&mut transaction, actor).await?;
     transaction.commit().await?;
     service::failpoint!("admin.before_hint");
     hint(state, &asked);
-    after(state, run, id, before).await
+    Ok(Decided::Done(Box::new(after)))
 }
 
-async fn after(state: &State, run: Uuid, id: Uuid, before: Finding) -> Result<Decided, sqlx::Error> {
-    let now = findings::one(&state.pool, run, id).await?;
-    Ok(Decided::Done(Box::new(now.unwrap_or(before))))
+/// What a decision changes of it.
+fn audited(finding: &Finding) -> serde_json::Value {
+    json!({
+        "decision": finding.decision, "decidedAt": finding.decided_at, "decidedBy": finding.decided_by, "note": finding.note,
+    })
 }
 
 fn about(finding: &Finding) -> serde_json::Value {

@@ -195,12 +195,12 @@ impl List for Findings {
 ///
 /// # Errors
 /// The database.
-pub async fn one(pool: &sqlx::PgPool, run: Uuid, id: Uuid) -> Result<Option<Finding>, sqlx::Error> {
+pub async fn one(database: impl sqlx::PgExecutor<'_>, run: Uuid, id: Uuid) -> Result<Option<Finding>, sqlx::Error> {
     let statement = format!(
         "SELECT {COLUMNS} FROM reconciliation.findings_for_readers AS r
          WHERE r.id = $2 AND r.run_id IS NOT DISTINCT FROM nullif($1, '00000000-0000-0000-0000-000000000000'::uuid)"
     );
-    sqlx::query_as(sqlx::AssertSqlSafe(statement)).bind(run).bind(id).fetch_optional(pool).await
+    sqlx::query_as(sqlx::AssertSqlSafe(statement)).bind(run).bind(id).fetch_optional(database).await
 }
 
 #[cfg(test)]

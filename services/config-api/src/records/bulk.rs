@@ -87,7 +87,13 @@ pub struct BulkResult {
 
 /// Who asks, for a batch's row and its audit row.
 pub(crate) fn asked(actor: &Actor, reason: Option<String>) -> Asked {
-    Asked { by: actor.subject.clone(), reason, request: Some(RequestId(actor.request_id.uuid())) }
+    Asked {
+        by: actor.subject.clone(),
+        reason,
+        request: Some(RequestId(actor.request_id.uuid())),
+        address: actor.address,
+        user_agent: actor.user_agent.clone(),
+    }
 }
 
 /// Counts, or does it.

@@ -58,16 +58,18 @@ async fn change(
     reason: Option<&str>,
 ) -> Result<Changed, sqlx::Error> {
     let mut transaction = state.pool.begin().await?;
+    sqlx::query("SELECT sync.hold($1)").bind(id).execute(&mut *transaction).await?;
+    let Some(before) = read(&mut transaction, id).await? else { return Ok(Changed::NotFound) };
     let query = sqlx::query_scalar(statement).bind(id);
     let query = match reason {
         Some(reason) => query.bind(reason),
         None => query,
     };
     let changed: Option<Uuid> = query.fetch_optional(&mut *transaction).await?;
-    let Some(sync) = read(&mut transaction, id).await? else { return Ok(Changed::NotFound) };
     if changed.is_none() {
-        return Ok(Changed::Refused(sync));
+        return Ok(Changed::Refused(before));
     }
+    let sync = read(&mut transaction, id).await?.ok_or(sqlx::Error::RowNotFound)?;
     let entry = Entry {
         action: Action::ManualSync,
         operation,
@@ -75,13 +77,21 @@ async fn change(
         entity_id: Some(sync.source_id.to_string()),
         succeeded: true,
         request: json!({"reason": reason}),
-        response: Value::Null,
+        response: json!({"before": audited(&before), "after": audited(&sync)}),
         metadata: json!({"syncId": id}),
     };
     entry.insert(&mut transaction, actor).await?;
     transaction.commit().await?;
     service::failpoint!("admin.before_hint");
     Ok(Changed::Done(sync))
+}
+
+/// What a retry or a skip changes of it, and what it was about: no words of FlashERP's, no payload.
+fn audited(sync: &Sync) -> Value {
+    json!({
+        "syncStatus": sync.sync_status, "outcome": sync.outcome, "errorCode": sync.error_code, "retryCount": sync.retry_count,
+        "nextRetryAt": sync.next_retry_at, "skipReason": sync.skip_reason, "skippedByHand": sync.skipped_by_hand,
+    })
 }
 
 async fn read(connection: &mut PgConnection, id: Uuid) -> Result<Option<Sync>, sqlx::Error> {

@@ -8,6 +8,7 @@ use domain::EventRowId;
 use events::{WebhookReceived, WebhookSource};
 use serde::Serialize;
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -150,6 +151,16 @@ fn matching(select: &'static str, filter: &Webhooks, after: Uuid, until: Uuid) -
     sql
 }
 
+/// How it stands with one event, as far as a replay changes it.
+async fn standing(connection: &mut PgConnection, single: Option<Uuid>) -> Result<Value, sqlx::Error> {
+    let row: Option<(String, i32, Option<String>)> =
+        sqlx::query_as("SELECT status::text, attempts, error_code FROM ingress.for_config_api WHERE id = $1")
+            .bind(single)
+            .fetch_optional(connection)
+            .await?;
+    Ok(json!(row.map(|(status, attempts, code)| json!({"status": status, "attempts": attempts, "errorCode": code}))))
+}
+
 /// Replays these, with an audit row, in one transaction; how many.
 async fn replay(
     state: &State,
@@ -160,6 +171,7 @@ async fn replay(
 ) -> Result<i64, sqlx::Error> {
     let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
     let mut transaction = state.pool.begin().await?;
+    let before = standing(&mut transaction, single).await?;
     let replayed: Vec<Uuid> = sqlx::query_scalar("SELECT ingress.replay($1, NULL, NULL, NULL, $2)")
         .bind(&ids)
         .bind(i32::try_from(ids.len()).unwrap_or(i32::MAX))
@@ -168,6 +180,11 @@ async fn replay(
     if replayed.is_empty() {
         return Ok(0);
     }
+    let after = standing(&mut transaction, single).await?;
+    let mut response = json!({"replayed": replayed.len()});
+    if single.is_some() {
+        (response["before"], response["after"]) = (before, after);
+    }
     let entry = Entry {
         action: Action::ManualSync,
         operation: if single.is_some() { "webhook.replayed" } else { "webhooks.replayed" },
@@ -175,7 +192,7 @@ async fn replay(
         entity_id: single.map(|id| id.to_string()),
         succeeded: true,
         request: wanted,
-        response: json!({"replayed": replayed.len()}),
+        response,
         metadata: json!({"first": ids.first(), "last": ids.last()}),
     };
     entry.insert(&mut transaction, actor).await?;

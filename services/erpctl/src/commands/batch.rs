@@ -67,7 +67,8 @@ fn not_reached(error: sqlx::Error) -> Failure {
 
 impl From<Who> for Asked {
     fn from(who: Who) -> Self {
-        Self { by: who.by, reason: who.reason, request: None }
+        // On the machine itself: there is no client to tell the address of.
+        Self { by: who.by, reason: who.reason, ..Self::default() }
     }
 }
 

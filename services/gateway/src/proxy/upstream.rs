@@ -20,7 +20,6 @@ const POOL_SIZE: usize = 64;
 pub(crate) enum Backend {
     Ingress,
     ConfigApi,
-    Reconciler,
     Sandbox,
 }
 
@@ -30,7 +29,6 @@ impl Backend {
         match self {
             Self::Ingress => "ingress",
             Self::ConfigApi => "config-api",
-            Self::Reconciler => "reconciler",
             Self::Sandbox => "flasherp-sandbox",
         }
     }
@@ -68,7 +66,6 @@ pub(crate) fn upstreams(config: &Config) -> Arc<[Upstream]> {
     let there = [
         (Backend::Ingress, Some(&config.ingress)),
         (Backend::ConfigApi, Some(&config.config_api)),
-        (Backend::Reconciler, config.reconciler.as_ref()),
         (Backend::Sandbox, config.sandbox.as_ref()),
     ];
     there.into_iter().filter_map(|(backend, url)| Some(Upstream { backend, url: url?.clone() })).collect()
