@@ -2,6 +2,7 @@
 
 mod agreement;
 mod deaths;
+mod every_type;
 mod frozen;
 mod judging;
 mod kit;
