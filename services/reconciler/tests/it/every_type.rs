@@ -281,3 +281,50 @@ async fn a_customer_that_flasherp_has_lost_is_made_again_and_what_it_owns_become
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_invoice_that_finance_made_in_flasherp_may_keep_its_own_reference_and_is_held_against_ours_in_all_else() {
+    let world = World::of_each(50).await;
+    world.long_ago().await;
+    let (mut targets, owner) = (Vec::new(), world.ledger.pair(EntityType::Customer, 0));
+    for nth in 0..2 {
+        let fields = json!({
+            "customerId": owner.target, "amount": 7, "currency": "EUR", "status": "open", "dueDate": "2026-01-01T00:00:00.000Z",
+            "upcoachReference": format!("FIN-{nth}"),
+        });
+        targets.push(world.sandbox.create_record("invoices", fields).await.id());
+    }
+    // As a worker takes them over: rows of ours, with syncs that know whose reference that is.
+    sqlx::query(
+        "WITH born AS (
+            SELECT gen_random_uuid() AS id, target, now() - interval '2 hours' AS at, 'FIN-' || (nth - 1) AS reference
+            FROM unnest($1::text[]) WITH ORDINALITY AS t (target, nth)
+         ), invoices AS (
+            INSERT INTO upcoach.invoices (id, user_id, flasherp_invoice_id, origin, status, amount, currency, due_date, created_at, updated_at)
+            SELECT id, $2, target, 'flasherp', 'open', 700, 'eur', '2026-01-01T00:00:00Z', at, at FROM born)
+         INSERT INTO sync.erp_syncs (id, source_type, source_id, target_id, sync_status, requested, taken, taken_known, target_created_at,
+            base_payload)
+         SELECT gen_random_uuid(), 'invoice', id, target, 'synced', 1, 1, 1, at, jsonb_build_object('upcoachReference', jsonb_build_object(
+            'sent', jsonb_build_object('text', id::text), 'answered', jsonb_build_object('text', reference))) FROM born",
+    )
+    .bind(&targets)
+    .bind(owner.id)
+    .execute(&world.pool)
+    .await
+    .expect("taken over");
+    sqlx::query("TRUNCATE sync.requests").execute(&world.pool).await.expect("nothing is asked for");
+    world.now().await;
+    let _reconciler = world.reconciler().await;
+    let run = world.ask(&["invoice"], false, 0).await;
+    let ended = world.ended(run).await;
+    assert_eq!((open(&world, run).await, ended.proven), (BTreeMap::new(), Some(true)), "{ended:?}");
+    assert_eq!(ended.count_of(EntityType::Invoice, "matched"), 52);
+
+    world.long_ago().await;
+    world.sandbox.edit_record("invoices", &targets[0], json!({"amount": 8})).await;
+    world.now().await;
+    let run = world.ask(&["invoice"], false, 0).await;
+    let ended = world.ended(run).await;
+    let one = BTreeMap::from([(("invoice".to_owned(), "mismatch".to_owned()), 1)]);
+    assert_eq!((open(&world, run).await, ended.proven), (one, Some(true)), "{ended:?}");
+}
