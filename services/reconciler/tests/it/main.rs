@@ -4,6 +4,7 @@ mod agreement;
 mod deaths;
 mod every_type;
 mod frozen;
+mod gate;
 mod judging;
 mod kit;
 mod pages;
