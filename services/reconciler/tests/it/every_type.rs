@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::EntityType;
+use domain::{EntityType, SourceSystem, SyncId};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use testkit::ledger::Pair;
@@ -294,21 +294,24 @@ async fn an_invoice_that_finance_made_in_flasherp_may_keep_its_own_reference_and
         });
         targets.push(world.sandbox.create_record("invoices", fields).await.id());
     }
+    let ids: Vec<Uuid> = targets.iter().map(|_| Uuid::new_v4()).collect();
     // As a worker takes them over: rows of ours, with syncs that know whose reference that is.
     sqlx::query(
         "WITH born AS (
-            SELECT gen_random_uuid() AS id, target, now() - interval '2 hours' AS at, 'FIN-' || (nth - 1) AS reference
-            FROM unnest($1::text[]) WITH ORDINALITY AS t (target, nth)
+            SELECT id, sync, target, now() - interval '2 hours' AS at, 'FIN-' || (nth - 1) AS reference
+            FROM unnest($1::text[], $3::uuid[], $4::uuid[]) WITH ORDINALITY AS t (target, id, sync, nth)
          ), invoices AS (
             INSERT INTO upcoach.invoices (id, user_id, flasherp_invoice_id, origin, status, amount, currency, due_date, created_at, updated_at)
             SELECT id, $2, target, 'flasherp', 'open', 700, 'eur', '2026-01-01T00:00:00Z', at, at FROM born)
          INSERT INTO sync.erp_syncs (id, source_type, source_id, target_id, sync_status, requested, taken, taken_known, target_created_at,
             base_payload)
-         SELECT gen_random_uuid(), 'invoice', id, target, 'synced', 1, 1, 1, at, jsonb_build_object('upcoachReference', jsonb_build_object(
+         SELECT sync, 'invoice', id, target, 'synced', 1, 1, 1, at, jsonb_build_object('upcoachReference', jsonb_build_object(
             'sent', jsonb_build_object('text', id::text), 'answered', jsonb_build_object('text', reference))) FROM born",
     )
     .bind(&targets)
     .bind(owner.id)
+    .bind(&ids)
+    .bind(ids.iter().map(|id| SyncId::of(SourceSystem::Upcoach, EntityType::Invoice, *id).as_uuid()).collect::<Vec<_>>())
     .execute(&world.pool)
     .await
     .expect("taken over");
@@ -327,4 +330,15 @@ async fn an_invoice_that_finance_made_in_flasherp_may_keep_its_own_reference_and
     let ended = world.ended(run).await;
     let one = BTreeMap::from([(("invoice".to_owned(), "mismatch".to_owned()), 1)]);
     assert_eq!((open(&world, run).await, ended.proven), (one, Some(true)), "{ended:?}");
+
+    // Nor does a sync that mends the rest write over it.
+    let _worker = world.worker().await;
+    assert_eq!(heal(&world, run).await, 1);
+    all_is_done(&world).await;
+    let invoices = world.sandbox.records("invoices").await;
+    let healed = invoices.iter().find(|record| record.id() == targets[0]).expect("it is there");
+    assert_eq!((healed.reference().as_str(), healed.json("amount")), ("FIN-0", Some("7.00")));
+    let run = world.ask(&["invoice"], false, 0).await;
+    let ended = world.ended(run).await;
+    assert_eq!((open(&world, run).await, ended.proven), (BTreeMap::new(), Some(true)), "{ended:?}");
 }
