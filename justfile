@@ -60,6 +60,10 @@ soak *args: _test-programs
     done
     exec cargo test -q -p system-tests --test it -- --ignored --exact faults::soak --nocapture
 
+# Plant 500 differences of every class among 100,000 transactions that change meanwhile, and reconcile until none is left: [RECORDS] [PLANTED]
+reconcile-full records="100000" planted="500": _test-programs
+    @RECONCILE_RECORDS={{ records }} RECONCILE_PLANTED={{ planted }} exec '{{ CARGO_TARGET_DIR }}/debug/stack' with-infra -- .ci/run-tests --workspace exactly_what_was_planted_is_found_proven_and_mended
+
 # Run the fuzz targets, a million cases each: [TARGET] [--cases N] [--seed N]; signatures, events, FlashERP's answers
 [positional-arguments]
 fuzz *args:

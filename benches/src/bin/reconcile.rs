@@ -2,6 +2,9 @@
 //! for to its end, how long both sides are compared, how much memory the reconciler takes at most, and that all of it grows with the records and not
 //! faster. `RECONCILE_SIZES` (comma-separated) are the sizes.
 //!
+//! It fails where a million takes longer, or more memory, than it may ([`WHOLE`], [`COMPARED`], [`RESIDENT_KB`]), and where a record of the largest size
+//! takes half as long again as one of the smallest ([`GROWTH`]).
+//!
 //! The limit beside it: the same pages read by bare calls, as many at once, nothing done with them.
 //!
 //! PostgreSQL, NATS and the sandbox of each round are this program's own, and end with it.
@@ -19,6 +22,16 @@ use uuid::Uuid;
 const WITHIN: Duration = Duration::from_secs(600);
 const LATENCY_MS: u64 = 5;
 const SIZES: &str = "100000,300000,1000000";
+/// The size that limits of its own are set for.
+const MILLION: u32 = 1_000_000;
+/// From being asked for to its end.
+const WHOLE: Duration = Duration::from_secs(60);
+/// Of that, both sides held against each other.
+const COMPARED: Duration = Duration::from_secs(15);
+/// The reconciler's memory at most.
+const RESIDENT_KB: u64 = 150 * 1024;
+/// The time of a record at the largest size, in percent of that of one at the smallest.
+const GROWTH: u128 = 150;
 /// Calls in flight.
 const AT_ONCE: usize = 8;
 
@@ -27,15 +40,55 @@ fn main() -> anyhow::Result<()> {
     let sizes = std::env::var("RECONCILE_SIZES").unwrap_or_else(|_| SIZES.to_owned());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
+        let mut rounds = Vec::new();
         for size in sizes.split(',') {
             let size = size.trim().parse().with_context(|| format!("RECONCILE_SIZES: {size} is no number"))?;
-            round(size).await?;
+            rounds.push(round(size).await?);
         }
-        anyhow::Ok(())
+        // After all of them were told.
+        rounds.sort_by_key(|round| round.transactions);
+        rounds.iter().try_for_each(Round::holds)?;
+        match (rounds.first(), rounds.last()) {
+            (Some(smallest), Some(largest)) => largest.grows_no_faster_than(smallest),
+            _ => Ok(()),
+        }
     })
 }
 
-async fn round(transactions: u32) -> anyhow::Result<()> {
+/// What a round has taken.
+#[derive(Debug, Clone, Copy)]
+struct Round {
+    transactions: u32,
+    whole: Duration,
+    compared: Duration,
+    resident_kb: u64,
+}
+
+impl Round {
+    fn holds(&self) -> anyhow::Result<()> {
+        if self.transactions != MILLION {
+            return Ok(());
+        }
+        ensure!(self.whole < WHOLE, "a million took {:?}, and may take less than {WHOLE:?}", self.whole);
+        ensure!(self.compared < COMPARED, "comparing took {:?}, and may take less than {COMPARED:?}", self.compared);
+        ensure!(self.resident_kb <= RESIDENT_KB, "it held {} kB, and may hold {RESIDENT_KB}", self.resident_kb);
+        Ok(())
+    }
+
+    fn grows_no_faster_than(&self, smallest: &Self) -> anyhow::Result<()> {
+        let growth = self.picos_each() * 100 / smallest.picos_each().max(1);
+        eprintln!("a record of {} takes {growth} % of the time of one of {}", self.transactions, smallest.transactions);
+        ensure!(growth <= GROWTH, "and may take {GROWTH} %");
+        Ok(())
+    }
+
+    /// Of a record, in picoseconds.
+    fn picos_each(&self) -> u128 {
+        self.whole.as_nanos() * 1_000 / u128::from(self.transactions.max(1))
+    }
+}
+
+async fn round(transactions: u32) -> anyhow::Result<Round> {
     let scratch = Scratch::new()?;
     let (database, broker) = (PrivateDatabase::start().await, PrivateBroker::start().await);
     let pool = database.pool("postgres").await;
@@ -71,19 +124,19 @@ async fn round(transactions: u32) -> anyhow::Result<()> {
     let took = begun.elapsed();
     ensure!(status == "completed" && proven == Some(true), "the run is {status}, proven {proven:?}");
     ensure!(matched == i64::from(transactions), "{matched} of {transactions} match");
-    let stages = stages(&reconciler).await?;
+    let [read, compared, verified] = stages(&reconciler).await?;
+    let resident_kb = status_kb(&reconciler, "VmHWM:")?;
     eprintln!(
-        "{transactions:9} transactions: {took:?} ({} records/s; bare calls for the same pages {limit:?}); {stages}; memory {idle} kB idle, {} kB at most; \
-         processor time: {:?} reconciler, {:?} PostgreSQL, {:?} sandbox",
+        "{transactions:9} transactions: {took:?} ({} records/s; bare calls for the same pages {limit:?}); read {read:?}, compare {compared:?}, \
+         verify {verified:?}; memory {idle} kB idle, {resident_kb} kB at most; processor time: {:?} reconciler, {:?} PostgreSQL, {:?} sandbox",
         u128::from(transactions) * 1000 / took.as_millis().max(1),
-        status_kb(&reconciler, "VmHWM:")?,
         reconciler.process().map(|process| cpu::used_by(process.pid)).unwrap_or_default(),
         database.postgres.process().map(|process| cpu::used_by_family(process.pid)).unwrap_or_default(),
         sandbox.process().map(|process| cpu::used_by(process.pid)).unwrap_or_default(),
     );
     reconciler.stop().await?;
     sandbox.stop().await?;
-    Ok(())
+    Ok(Round { transactions, whole: took, compared, resident_kb })
 }
 
 async fn ended(pool: &PgPool, run: Uuid) -> Option<(String, Option<bool>, i64)> {
@@ -141,18 +194,18 @@ fn text(at: OffsetDateTime) -> String {
     format!("{}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z", at.date())
 }
 
-/// What the reconciler's own metrics say of its stages.
-async fn stages(reconciler: &Service) -> anyhow::Result<String> {
+/// What the reconciler's own metrics say of its stages: reading, comparing, verifying.
+async fn stages(reconciler: &Service) -> anyhow::Result<[Duration; 3]> {
     let client = reqwest::Client::builder().no_proxy().build()?;
     let metrics = client.get(reconciler.management_url("/metrics")).send().await?.text().await?;
     let of = |stage: &str| {
         let line = metrics.lines().find(|line| {
             line.starts_with("erp_reconciliation_duration_seconds_sum") && line.contains(&format!("stage=\"{stage}\""))
         });
-        let seconds = line.and_then(|line| line.rsplit(' ').next()).unwrap_or("?");
-        format!("{stage} {seconds} s")
+        let seconds = line.and_then(|line| line.rsplit(' ').next()?.parse().ok());
+        seconds.map(Duration::from_secs_f64).with_context(|| format!("the metrics know no stage {stage}"))
     };
-    Ok([of("read"), of("compare"), of("verify")].join(", "))
+    Ok([of("read")?, of("compare")?, of("verify")?])
 }
 
 /// A line of its process' status, in kB.

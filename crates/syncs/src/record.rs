@@ -1,7 +1,7 @@
 //! A record of UpCoach's, whichever type it is of, on its way to FlashERP.
 
 use domain::mapping::{self, Field, Fields, MappingError};
-use domain::upcoach::{FinancialReport, Invoice, Subscription, Transaction, User};
+use domain::upcoach::{FinancialReport, Invoice, InvoiceOrigin, Subscription, Transaction, User};
 use domain::{EntityType, FlashErpId, UserId};
 use time::OffsetDateTime;
 
@@ -47,6 +47,12 @@ impl SourceRecord {
             Self::Subscription(_) => mapping::open_to_flasherp(EntityType::Subscription, false),
             Self::Report(_) => mapping::open_to_flasherp(EntityType::FinancialReport, false),
         }
+    }
+
+    /// Whether FlashERP is to tell it by our reference. An invoice that finance made there has one of finance's own.
+    #[must_use]
+    pub fn bears_our_reference(&self) -> bool {
+        !matches!(self, Self::Invoice(invoice) if invoice.origin == InvoiceOrigin::Flasherp)
     }
 
     /// When it was born: Stripe's `created`, else UpCoach's.

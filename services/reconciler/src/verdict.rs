@@ -272,7 +272,9 @@ fn both(case: &Case, ours: &Result<SourceRecord, String>, theirs: &Record) -> Ve
     };
     let nothing = Base::default();
     let base = case.sync.as_ref().map_or(&nothing, |sync| &sync.base);
-    let fields = unlike(&wanted, &Marks::of(&theirs.fields), base);
+    let mut fields = unlike(&wanted, &Marks::of(&theirs.fields), base);
+    let bears_our_reference = ours.as_ref().is_ok_and(SourceRecord::bears_our_reference);
+    fields.retain(|field| bears_our_reference || *field != Field::UpcoachReference);
     let difference = difference(our_counts, their_counts);
     let class = class_of_sync(case);
     let mut verdict = Verdict { what: What::Matched, ours: our_counts, theirs: their_counts, findings: Vec::new() };

@@ -19,7 +19,7 @@ const PIECE: i64 = 1_000;
 /// The window of a reconciliation.
 const RECONCILED: time::Duration = time::Duration::days(90);
 /// What FlashERP lists, and can be compared.
-const COMPARED: [EntityType; 4] =
+pub(crate) const COMPARED: [EntityType; 4] =
     [EntityType::Customer, EntityType::Subscription, EntityType::Transaction, EntityType::Invoice];
 
 /// The jobs.

@@ -184,7 +184,7 @@ metrics! {
         Health = "erp_health", Count;
         /// Alerts that hold, by `kind`.
         AlertsOpen = "erp_alerts_open", Count;
-        /// Findings of the newest reconciliation that are not decided.
+        /// Differences that nobody has decided on, of the reconciliations that speak for a type.
         Discrepancies = "erp_reconciliation_discrepancies", Count;
         /// Syncs that this process has in hand.
         SyncsInFlight = "erp_syncs_in_flight", Count;

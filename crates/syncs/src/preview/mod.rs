@@ -8,7 +8,7 @@ mod plan;
 mod shown;
 mod standing;
 
-use domain::mapping::Record;
+use domain::mapping::{Field, Record};
 use domain::{EntityType, FlashErpId, Outcome, RequestId, SourceSystem, SyncId};
 use flasherp::{Call, CallError, Client};
 use sqlx::PgPool;
@@ -75,11 +75,15 @@ impl Previews {
             needs_customer: owner.filter(|_| customer.is_none()),
             standing: &standing,
         };
-        let wanted = match record.map_without_customer(customer.as_ref()) {
+        let mut wanted = match record.map_without_customer(customer.as_ref()) {
             Ok(wanted) => wanted,
             Err(error) => return Ok(shown.impossible(&error)),
         };
         let held = self.held(kind, id, &standing, request).await.map_err(PreviewError::FlashErp)?;
+        if held.by_target && !record.bears_our_reference() {
+            // Its own stays.
+            wanted.remove(&Field::UpcoachReference);
+        }
         let known = Known {
             target: standing.target_id.is_some(),
             target_is_there: held.by_target,

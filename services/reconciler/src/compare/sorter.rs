@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::mapping::{Base, Fields, Marks, control_amount, unlike};
+use domain::mapping::{Base, Field, Fields, Marks, control_amount, unlike};
 use domain::{EntityType, FlashErpId};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -38,6 +38,7 @@ struct Doubtful {
     sync: Option<Uuid>,
     target: String,
     wanted: Fields,
+    bears_our_reference: bool,
     held: Marks,
     theirs: Option<(String, i64)>,
 }
@@ -131,11 +132,12 @@ impl<'a> Sorter<'a> {
         let held = Marks::from_bytes(row.try_get("x_marks")?);
         let customer: Option<FlashErpId> =
             row.try_get::<Option<String>, _>("x_customer")?.and_then(|id| FlashErpId::new(id).ok());
-        let wanted = match SourceRecord::from_row(self.kind, row) {
-            Ok(ours) => ours.map_without_customer(customer.as_ref()).ok(),
-            Err(_) => None,
-        };
-        let (Some(wanted), Some(source_id)) = (wanted, source) else {
+        let ours = SourceRecord::from_row(self.kind, row).ok();
+        let wanted = ours.and_then(|ours| {
+            let wanted = ours.map_without_customer(customer.as_ref()).ok()?;
+            Some((wanted, ours.bears_our_reference()))
+        });
+        let (Some((wanted, bears_our_reference)), Some(source_id)) = (wanted, source) else {
             self.suspect(Suspicion::Pair, source, Some(target), theirs.as_ref());
             return Ok(());
         };
@@ -144,7 +146,7 @@ impl<'a> Sorter<'a> {
         } else if Marks::of(&wanted) == held {
             self.matched(&wanted);
         } else {
-            self.doubtful.push(Doubtful { source: source_id, sync, target, wanted, held, theirs });
+            self.doubtful.push(Doubtful { source: source_id, sync, target, wanted, bears_our_reference, held, theirs });
         }
         Ok(())
     }
@@ -230,7 +232,9 @@ impl<'a> Sorter<'a> {
         let nothing = Base::default();
         for pair in doubtful {
             let base = pair.sync.and_then(|sync| bases.get(&sync)).unwrap_or(&nothing);
-            if unlike(&pair.wanted, &pair.held, base).is_empty() {
+            let mut fields = unlike(&pair.wanted, &pair.held, base);
+            fields.retain(|field| pair.bears_our_reference || *field != Field::UpcoachReference);
+            if fields.is_empty() {
                 self.matched(&pair.wanted);
             } else {
                 self.suspect(Suspicion::Pair, Some(pair.source), Some(pair.target), pair.theirs.as_ref());

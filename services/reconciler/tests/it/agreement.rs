@@ -1,5 +1,7 @@
 //! Two sides that agree, and runs that can't be.
 
+use domain::EntityType;
+
 use crate::kit::World;
 
 #[tokio::test]
@@ -20,6 +22,33 @@ async fn two_books_that_agree_are_proven_and_nothing_is_found() {
     for (currency, sums) in sums {
         assert_eq!(sums["ours"], sums["theirs"], "{currency}");
         assert_ne!(sums["ours"], 0, "{currency}");
+    }
+}
+
+#[tokio::test]
+async fn records_of_all_four_types_that_agree_are_proven_and_so_is_the_money_of_invoices() {
+    let world = World::of_each(1_000).await;
+    let _reconciler = world.reconciler().await;
+    // None named are all.
+    let run = world.ask(&[], false, 300).await;
+    let ended = world.ended(run).await;
+    assert_eq!((ended.status.as_str(), ended.proven, &ended.error), ("completed", Some(true), &None), "{ended:?}");
+    for kind in [EntityType::Customer, EntityType::Subscription, EntityType::Transaction, EntityType::Invoice] {
+        let counts = ["matched", "upcoach", "flasherp", "leftOut", "open", "unreadable", "unaccounted"]
+            .map(|name| ended.count_of(kind, name));
+        assert_eq!(counts, [1_000, 1_000, 1_000, 0, 0, 0, 0], "{kind:?}");
+    }
+    assert_eq!(world.count("SELECT count(*) FROM reconciliation.findings").await, 0);
+    // The nth is over (n + 1) * 10 of Stripe's units, each fourth in the same currency: 250 of each, from the first on. Stripe has no dinars of a
+    // tenth of a fils, and ISO no other unit in any of the four.
+    let sum = |first: i64| (0..250).map(|nth| (first + 4 * nth + 1) * 10).sum::<i64>();
+    let expected = ["EUR", "USD", "JPY", "KWD"].into_iter().zip(0..).map(|(code, first)| {
+        let sum = sum(first);
+        (code.to_owned(), [sum, sum, 0])
+    });
+    assert_eq!(ended.sums(EntityType::Invoice), expected.collect());
+    for kind in [EntityType::Customer, EntityType::Subscription] {
+        assert_eq!(ended.sums(kind), std::collections::BTreeMap::new(), "of {kind:?} no money is counted");
     }
 }
 

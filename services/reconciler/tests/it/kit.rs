@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use domain::EntityType;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 use testkit::ledger::{Entry, Ledger};
@@ -48,27 +49,56 @@ pub(crate) struct Ended {
 impl Ended {
     /// A count of the transactions.
     pub(crate) fn count(&self, name: &str) -> i64 {
-        let types = self.totals["types"].as_array().expect("types");
-        let of = types.iter().find(|of| of["entityType"] == "transaction").expect("transactions were compared");
+        self.count_of(EntityType::Transaction, name)
+    }
+
+    /// A count of a type.
+    pub(crate) fn count_of(&self, kind: EntityType, name: &str) -> i64 {
+        let of = self.of(kind);
         of[name].as_i64().unwrap_or_else(|| panic!("no {name} in {of}"))
+    }
+
+    /// The control totals of a type by currency: ours, theirs, and what the findings differ by.
+    pub(crate) fn sums(&self, kind: EntityType) -> BTreeMap<String, [i64; 3]> {
+        let currencies = self.of(kind)["currencies"].as_object().expect("sums");
+        let sum = |of: &Value, name: &str| of[name].as_i64().unwrap_or_else(|| panic!("no {name} in {of}"));
+        currencies
+            .iter()
+            .map(|(code, of)| (code.clone(), ["ours", "theirs", "classified"].map(|name| sum(of, name))))
+            .collect()
+    }
+
+    fn of(&self, kind: EntityType) -> &Value {
+        let types = self.totals["types"].as_array().expect("types");
+        let of = types.iter().find(|of| of["entityType"] == kind.as_str());
+        of.unwrap_or_else(|| panic!("no {kind:?} were compared: {}", self.totals))
     }
 }
 
 impl World {
     /// With so many transactions on both sides, alike.
     pub(crate) async fn new(transactions: u32) -> Self {
-        Self::on(Database::Shared(TestDatabase::new().await), transactions).await
+        Self::on(Database::Shared(TestDatabase::new().await), Ledger::of(transactions)).await
+    }
+
+    /// With so many records of each type on both sides, alike, and all types kept in step.
+    pub(crate) async fn of_each(records: u32) -> Self {
+        let world = Self::on(Database::Shared(TestDatabase::new().await), Ledger::of_each(records)).await;
+        sqlx::query(r#"UPDATE config.erp_configurations SET sync_scope = sync_scope || '{"invoices": true}'"#)
+            .execute(&world.pool)
+            .await
+            .expect("invoices too");
+        world
     }
 
     /// With a PostgreSQL of its own.
     pub(crate) async fn with_own_database(transactions: u32) -> Self {
-        Self::on(Database::Own(PrivateDatabase::start().await), transactions).await
+        Self::on(Database::Own(PrivateDatabase::start().await), Ledger::of(transactions)).await
     }
 
-    async fn on(database: Database, transactions: u32) -> Self {
+    async fn on(database: Database, ledger: Ledger) -> Self {
         let (broker, scratch) = (TestBroker::new().await, Scratch::new().expect("a folder"));
         let pool = PgPool::connect(&database.admin_url()).await.expect("the superuser gets in");
-        let ledger = Ledger::of(transactions);
         let file = scratch.path().join("flasherp.snapshot");
         ledger.write(&pool, &file).await;
         let options = testkit::service("flasherp-sandbox", scratch.path())

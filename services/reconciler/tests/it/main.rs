@@ -2,7 +2,9 @@
 
 mod agreement;
 mod deaths;
+mod every_type;
 mod frozen;
+mod gate;
 mod judging;
 mod kit;
 mod pages;

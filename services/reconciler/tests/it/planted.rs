@@ -1,7 +1,7 @@
 //! Differences of every class planted among records that agree, while others change on both sides: exactly those are found, the totals are proven,
 //! what a sync can mend is mended, and the next run finds nothing more.
 //!
-//! `RECONCILE_RECORDS` and `RECONCILE_PLANTED` are the sizes; what a test run takes is small. The full size: 100000 and 500.
+//! `RECONCILE_RECORDS` and `RECONCILE_PLANTED` are the sizes; what a test run takes is small. `./justw reconcile-full` takes the full size.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

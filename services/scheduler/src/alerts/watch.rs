@@ -4,14 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::{EntityType, FindingClass};
 use events::{AlertKind, AnyEvent, Severity};
 use messaging::{Disposition, Dispositions, Handler, Received};
 use serde_json::json;
 use service::metrics::Gauge;
 use sqlx::PgPool;
+use syncs::{StoredConfiguration, View};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+use crate::ask::COMPARED;
 
 use super::state::{self, Condition};
 
@@ -21,6 +25,15 @@ const LOOK: Duration = Duration::from_secs(5);
 /// What happened once and is not seen to end: when nothing more of the kind came for a day, the alert is closed without a word.
 const ONCE: [AlertKind; 4] =
     [AlertKind::Duplicate, AlertKind::SyncConflict, AlertKind::PaymentFailed, AlertKind::Dispute];
+
+/// What is a difference in itself, whatever becomes of a sync that is not done.
+const DIFFERENCES: [FindingClass; 5] = [
+    FindingClass::MissingInFlasherp,
+    FindingClass::MissingInUpcoach,
+    FindingClass::Mismatch,
+    FindingClass::DuplicateInFlasherp,
+    FindingClass::OrphanedSync,
+];
 
 /// The fingerprint of the gate's alert.
 const CIRCUIT: &str = "circuit";
@@ -92,22 +105,49 @@ async fn gate(pool: &PgPool) -> Result<(), sqlx::Error> {
     state::set(&mut *pool.acquire().await?, stopped.is_some() || state == "open", &alert).await
 }
 
-/// The newest reconciliation that has ended left differences, or proves nothing.
+/// A reconciliation that speaks for a type left differences, or proves nothing.
+///
+/// It speaks for the type from its end until a newer one has completed that ends no earlier and is at least as wide: an hour that is clean says nothing of
+/// the quarter before it. Of a type that is not kept in step nobody needs to speak.
 async fn reconciliation(pool: &PgPool) -> Result<(), sqlx::Error> {
-    let newest: Option<(Uuid, String, Option<bool>, i64)> = sqlx::query_as(
-        "SELECT r.id, r.status::text, r.proven, (SELECT count(*) FROM reconciliation.findings_for_readers f
-            WHERE f.run_id = r.id AND f.decision = 'open' AND f.class IN ('missing_in_flasherp', 'missing_in_upcoach', 'mismatch',
-                'duplicate_in_flasherp', 'orphaned_sync'))
-         FROM reconciliation.runs_for_readers r WHERE r.finished_at IS NOT NULL ORDER BY r.finished_at DESC LIMIT 1",
+    let Some(stored) = StoredConfiguration::load_as(pool, View::Scheduler).await? else { return Ok(()) };
+    let kinds: Vec<&str> = COMPARED.into_iter().filter(|kind| stored.holds(*kind)).map(EntityType::as_str).collect();
+    let troubles: Vec<Trouble> = sqlx::query_as(
+        "WITH said AS MATERIALIZED (
+            SELECT r.id, kind, r.status, r.proven, r.finished_at, r.window_to, r.window_to - r.window_from AS width
+            FROM reconciliation.runs_for_readers r
+                CROSS JOIN LATERAL unnest(CASE WHEN r.entity_types = '{}' THEN $1 ELSE r.entity_types::text[] END) AS kind
+            WHERE r.finished_at IS NOT NULL AND kind = ANY ($1)
+         ), standing AS MATERIALIZED (
+            SELECT * FROM said s WHERE NOT EXISTS (
+                SELECT FROM said n WHERE n.kind = s.kind AND n.status = 'completed' AND n.finished_at > s.finished_at
+                    AND n.window_to >= s.window_to AND n.width >= s.width)
+         )
+         SELECT s.id, s.kind, s.status::text, f.open
+         FROM standing s CROSS JOIN LATERAL (
+            SELECT count(*) AS open FROM reconciliation.findings_for_readers f
+            WHERE f.run_id = s.id AND f.entity_type::text = s.kind AND f.decision = 'open' AND f.class = ANY ($2::text[]::reconciliation.finding_class[])
+         ) AS f
+         WHERE f.open > 0 OR s.status <> 'completed' OR s.proven IS FALSE
+         ORDER BY s.finished_at DESC, s.id, s.kind",
     )
-    .fetch_optional(pool)
+    .bind(kinds)
+    .bind(DIFFERENCES.map(FindingClass::as_str).as_slice())
+    .fetch_all(pool)
     .await?;
-    let Some((run, status, proven, open)) = newest else { return Ok(()) };
+    let open = different(pool, &troubles).await?;
     Gauge::Discrepancies.set(open, &[]);
-    let message = match (open, status.as_str()) {
-        (1.., _) => format!("the reconciliation {run} found {open} differences that nobody has decided on"),
-        (_, "completed") => format!("the control totals of the reconciliation {run} don't add up"),
-        (_, other) => format!("the reconciliation {run} is {other}: nothing is known of what is missing"),
+    let newest = troubles.iter().find(|trouble| open == 0 || trouble.open > 0);
+    let run = newest.map(|trouble| trouble.id);
+    let id = run.map(|run| run.to_string()).unwrap_or_default();
+    let others = troubles.iter().any(|trouble| trouble.open > 0 && Some(trouble.id) != run);
+    let message = match (open, newest.map(|trouble| trouble.status.as_str())) {
+        (1.., _) if others => {
+            format!("the reconciliation {id} and earlier ones found {open} differences that nobody has decided on")
+        }
+        (1.., _) => format!("the reconciliation {id} found {open} differences that nobody has decided on"),
+        (_, Some("completed") | None) => format!("the control totals of the reconciliation {id} don't add up"),
+        (_, Some(other)) => format!("the reconciliation {id} is {other}: nothing is known of what is missing"),
     };
     let alert = Condition {
         kind: AlertKind::Discrepancies,
@@ -116,8 +156,36 @@ async fn reconciliation(pool: &PgPool) -> Result<(), sqlx::Error> {
         message,
         details: json!({"value": open, "threshold": 0, "referenceId": run}),
     };
-    let fine = open == 0 && status == "completed" && proven != Some(false);
-    state::set(&mut *pool.acquire().await?, !fine, &alert).await
+    state::set(&mut *pool.acquire().await?, newest.is_some(), &alert).await
+}
+
+/// A reconciliation that speaks for a type, and not well of it.
+#[derive(Debug, sqlx::FromRow)]
+struct Trouble {
+    id: Uuid,
+    kind: String,
+    status: String,
+    open: i64,
+}
+
+/// How many differences are open in these, of their types. One that several have found is one.
+async fn different(pool: &PgPool, troubles: &[Trouble]) -> Result<i64, sqlx::Error> {
+    let mut runs: Vec<Uuid> = troubles.iter().filter(|trouble| trouble.open > 0).map(|trouble| trouble.id).collect();
+    runs.dedup();
+    if runs.len() < 2 {
+        return Ok(troubles.iter().map(|trouble| trouble.open).sum());
+    }
+    sqlx::query_scalar(
+        "SELECT count(DISTINCT (f.entity_type, f.class, f.source_id, f.target_id, f.field))
+         FROM unnest($1::uuid[], $2::text[]) AS s (id, kind)
+            JOIN reconciliation.findings_for_readers f ON f.run_id = s.id AND f.entity_type::text = s.kind
+         WHERE f.decision = 'open' AND f.class = ANY ($3::text[]::reconciliation.finding_class[])",
+    )
+    .bind(troubles.iter().map(|trouble| trouble.id).collect::<Vec<_>>())
+    .bind(troubles.iter().map(|trouble| trouble.kind.as_str()).collect::<Vec<_>>())
+    .bind(DIFFERENCES.map(FindingClass::as_str).as_slice())
+    .fetch_one(pool)
+    .await
 }
 
 async fn gauges(pool: &PgPool) -> Result<(), sqlx::Error> {

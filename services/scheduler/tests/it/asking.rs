@@ -1,6 +1,8 @@
 //! The jobs that ask others for work, and the alerts on what others did.
 
+use sqlx::AssertSqlSafe;
 use testkit::{Service, eventually};
+use uuid::Uuid;
 
 use crate::kit::{SOON, World};
 
@@ -106,6 +108,72 @@ async fn a_reconciliation_is_asked_for_once_while_it_has_not_ended_and_its_diffe
     let incomplete = "SELECT count(*) FROM scheduling.alerts WHERE kind = 'discrepancies' AND resolved_at IS NULL AND message LIKE '%is incomplete%'";
     world.run("UPDATE reconciliation.runs SET status = 'incomplete'").await;
     eventually(SOON, "one that proves nothing is", || async { world.count(incomplete).await == 1 }).await;
+}
+
+/// A run that completes now and is proven, over a window in days before now, of these types; with an open difference of a transaction or none.
+async fn reconciled(world: &World, from: f64, to: f64, types: &[&str], difference: Option<Uuid>) {
+    sqlx::query(
+        "WITH run AS (
+            INSERT INTO reconciliation.runs (status, proven, window_from, window_to, entity_types, finished_at)
+            VALUES ('completed', true, now() - $1 * interval '24 hours', now() - $2 * interval '24 hours', $3::text[]::sync.entity_type[], now())
+            RETURNING id)
+         INSERT INTO reconciliation.findings (run_id, class, entity_type, source_id)
+         SELECT id, 'mismatch', 'transaction', $4 FROM run WHERE $4 IS NOT NULL",
+    )
+    .bind(from)
+    .bind(to)
+    .bind(types)
+    .bind(difference)
+    .execute(&world.pool)
+    .await
+    .expect("a run");
+}
+
+/// Until the scheduler has looked at all that alerts are about, from first to last.
+async fn all_is_looked_at(world: &World) {
+    let circuit = "SELECT count(*) FROM scheduling.alerts WHERE kind = 'circuit' AND resolved_at IS NULL";
+    for (change, count) in [
+        ("state = 'open', failures = 5, opened_at = now(), retry_at = now() + interval '1 hour'", 1),
+        ("state = 'closed', failures = 0, opened_at = NULL, retry_at = NULL", 0),
+    ] {
+        let change = format!("UPDATE sync.outbound_gate SET {change}, version = version + 1");
+        sqlx::query(AssertSqlSafe(change)).execute(&world.pool).await.expect("the gate's row");
+        // The gate comes first: when its end is seen, the look that has seen its beginning is over.
+        eventually(SOON, "the gate is looked at", || async { world.count(circuit).await == count }).await;
+    }
+}
+
+#[tokio::test]
+async fn a_clean_hour_leaves_the_alert_of_the_night_and_only_a_newer_run_as_wide_ends_it() {
+    const OPEN: &str = "SELECT count(*) FROM scheduling.alerts WHERE kind = 'discrepancies' AND resolved_at IS NULL";
+    let all = ["customer", "subscription", "transaction"];
+    let world = World::new().await;
+    let _scheduler = world.scheduler().await;
+    let difference = Some(Uuid::new_v4());
+    reconciled(&world, 90.5, 0.5, &all, difference).await;
+    eventually(SOON, "the night's difference is alerted", || async { world.count(OPEN).await == 1 }).await;
+    // One hour; the same window of another type; a year that has ended before; all types, but not so wide.
+    reconciled(&world, 0.04, 0.0, &all, None).await;
+    reconciled(&world, 90.0, 0.0, &["customer"], None).await;
+    reconciled(&world, 400.0, 35.0, &all, None).await;
+    reconciled(&world, 89.0, 0.0, &[], None).await;
+    all_is_looked_at(&world).await;
+    assert_eq!(world.count(OPEN).await, 1);
+    // None named are all.
+    reconciled(&world, 90.0, 0.0, &[], None).await;
+    eventually(SOON, "the whole is clean", || async { world.count(OPEN).await == 0 }).await;
+
+    // What an hour finds is open, too, until the next night; found twice it is one.
+    reconciled(&world, 1.0, 0.0, &["customer", "transaction"], Some(Uuid::new_v4())).await;
+    reconciled(&world, 0.5, 0.0, &all, difference).await;
+    reconciled(&world, 0.04, 0.0, &all, difference).await;
+    let two = "SELECT count(*) FROM scheduling.alerts WHERE kind = 'discrepancies' AND resolved_at IS NULL AND (details ->> 'value')::int = 2";
+    eventually(SOON, "they are alerted", || async { world.count(OPEN).await == 1 }).await;
+    world.run("UPDATE scheduling.alerts SET resolved_at = now() WHERE kind = 'discrepancies'").await;
+    eventually(SOON, "both are counted", || async { world.count(two).await == 1 }).await;
+    // A type that is not kept in step any more is nobody's concern.
+    world.run("UPDATE config.erp_configurations SET sync_scope = sync_scope || '{\"transactions\": false}'").await;
+    eventually(SOON, "nothing is kept in step that differs", || async { world.count(OPEN).await == 0 }).await;
 }
 
 #[tokio::test]

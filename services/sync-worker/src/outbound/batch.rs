@@ -314,7 +314,7 @@ impl Outbound {
                     }
                 };
                 let push = Push::new(target, &self.shared.settings.policy, claimed, &wanted).open_to(open);
-                push.run(record.born()).await
+                push.told_by(record.bears_our_reference()).run(record.born()).await
             }
             Some(Err(error)) => {
                 let mut failure = AttemptError::new(error.code, error.to_string());

@@ -85,7 +85,8 @@ impl Outbound {
         };
         match record.map(Some(&id)) {
             Some(Ok(wanted)) => {
-                Push::again(target, &self.shared.settings.policy, attempt, &wanted).run(record.born()).await
+                let push = Push::again(target, &self.shared.settings.policy, attempt, &wanted);
+                push.told_by(record.bears_our_reference()).run(record.born()).await
             }
             // It has mapped before, and nothing but the customer is new.
             Some(Err(_)) | None => attempt,

@@ -36,6 +36,8 @@ pub(super) struct Push<'a> {
     open: &'static [Field],
     /// What one has changed while the outcome was unknown: not to be written over, FlashERP's word of it is taken as any other.
     theirs: Vec<Field>,
+    /// Whether FlashERP is to tell it by our reference. One of its own is not written over.
+    bears_our_reference: bool,
     writes: Vec<WriteCall>,
     duplicates: Vec<FlashErpId>,
 }
@@ -58,6 +60,7 @@ impl<'a> Push<'a> {
             wanted,
             open: &[],
             theirs: Vec::new(),
+            bears_our_reference: true,
             writes: Vec::new(),
             duplicates: Vec::new(),
         }
@@ -68,11 +71,17 @@ impl<'a> Push<'a> {
         Self { open, ..self }
     }
 
+    /// Whether FlashERP is to tell it by our reference; if not, one that it has of its own stays.
+    pub(super) fn told_by(self, bears_our_reference: bool) -> Self {
+        Self { bears_our_reference, ..self }
+    }
+
     /// Goes on with an attempt that failed, for what is wanted now.
     pub(super) fn again(target: &'a Target, policy: &'a RetryPolicy, attempt: Attempt, wanted: &'a Fields) -> Self {
         let Attempt { claimed, request_id, known, writes, duplicates, .. } = attempt;
         let call = Call::new(request_id).for_sync(claimed.id, claimed.lease_end);
-        Self { target, policy, call, claimed, wanted, known, open: &[], theirs: Vec::new(), writes, duplicates }
+        let (open, theirs, bears_our_reference) = (&[], Vec::new(), true);
+        Self { target, policy, call, claimed, wanted, known, open, theirs, bears_our_reference, writes, duplicates }
     }
 
     /// Brings FlashERP's record to what is wanted. `born`: when UpCoach's record was.
@@ -235,9 +244,11 @@ impl<'a> Push<'a> {
             // Of that change we have not been told yet: it must still look new.
             self.known.target_updated_at = updated_at;
         }
-        self.known.base = Base::found(self.wanted, record, leftover).keeping(&self.theirs, &self.known.base);
+        let mut kept = self.theirs.clone();
+        kept.extend((!self.bears_our_reference).then_some(Field::UpcoachReference));
+        self.known.base = Base::found(self.wanted, record, leftover).keeping(&kept, &self.known.base);
         let mut difference = diff_against_record(self.wanted, record, leftover);
-        difference.retain(|field, _| !self.theirs.contains(field));
+        difference.retain(|field, _| !kept.contains(field));
         difference
     }
 
