@@ -39,8 +39,7 @@ async fn records_of_all_four_types_that_agree_are_proven_and_so_is_the_money_of_
         assert_eq!(counts, [1_000, 1_000, 1_000, 0, 0, 0, 0], "{kind:?}");
     }
     assert_eq!(world.count("SELECT count(*) FROM reconciliation.findings").await, 0);
-    // The nth is over (n + 1) * 10 of Stripe's units, each fourth in the same currency: 250 of each, from the first on. Stripe has no dinars of a
-    // tenth of a fils, and ISO no other unit in any of the four.
+    // The nth is over (n + 1) * 10 of Stripe's units, each fourth in the same currency: 250 of each. ISO's units are the same in all four.
     let sum = |first: i64| (0..250).map(|nth| (first + 4 * nth + 1) * 10).sum::<i64>();
     let expected = ["EUR", "USD", "JPY", "KWD"].into_iter().zip(0..).map(|(code, first)| {
         let sum = sum(first);
