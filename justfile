@@ -133,6 +133,10 @@ client-test: build _client-packages
 api-test examples="10": build
     GATEWAY_RATE_LIMIT=0 API_TEST_EXAMPLES={{ examples }} STACK='{{ stack }}' .ci/with-stack .ci/api-test
 
+# The same with at least 10,000 requests
+api-test-full: build
+    GATEWAY_RATE_LIMIT=0 API_TEST_EXAMPLES=170 API_TEST_AT_LEAST=10000 STACK='{{ stack }}' .ci/with-stack .ci/api-test
+
 [private]
 _client-packages:
     @command -v npm >/dev/null || { echo "npm is missing. Get Node 20 or newer (Debian, Ubuntu: apt-get install nodejs npm)." >&2; exit 1; }
