@@ -150,7 +150,7 @@ impl Runner {
         .fetch_optional(&mut *transaction)
         .await?;
         let Some(next_run_at) = finished else {
-            tracing::warn!(job = name, run_id = %run.id, "a run ended after its lease; another scheduler has it");
+            tracing::warn!(job = name, run_id = %run.id, "the lease of a run is over; another scheduler has it");
             return Ok(());
         };
         let fact = self.outbox.fact(JobFinished {
