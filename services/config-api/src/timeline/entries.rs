@@ -103,16 +103,12 @@ async fn audit(
     let ids: Vec<Uuid> = syncs.iter().map(|sync| sync.id).collect();
     let entities: Vec<String> =
         found.records.iter().map(|(_, id)| id).chain(&found.webhooks).map(Uuid::to_string).collect();
-    let part = |condition: &str| {
-        format!(
-            "(SELECT {AUDIT_COLUMNS} FROM audit.erp_audit_logs AS r WHERE {condition} ORDER BY r.created_at DESC LIMIT {MOST})"
-        )
-    };
+    let part = |rows: &str| format!("(SELECT {AUDIT_COLUMNS} FROM {rows} ORDER BY r.created_at DESC LIMIT {MOST})");
     let statement = [
-        part("r.erp_sync_id = ANY ($1)"),
-        part("r.entity_id = ANY ($2)"),
-        part("r.request_id = $3"),
-        part("r.action = 'webhook_received' AND r.metadata -> 'records' ?| $4"),
+        part("audit.erp_audit_logs AS r WHERE r.erp_sync_id = ANY ($1)"),
+        part("audit.erp_audit_logs AS r WHERE r.entity_id = ANY ($2)"),
+        part("audit.erp_audit_logs AS r WHERE r.request_id = $3"),
+        part(&telling_of("$4")),
     ]
     .join(" UNION ALL ");
     let rows: Vec<AuditLog> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
@@ -124,6 +120,15 @@ async fn audit(
         .await?;
     let mut seen = std::collections::BTreeSet::new();
     Ok(rows.into_iter().filter(|row| seen.insert(row.id)).map(of_audit).collect())
+}
+
+/// The audit rows `r` of events that told of one of the records named in a parameter. All are collected before they are put in order and cut
+/// (`OFFSET 0` keeps the two apart): else the planner, which takes such rows to be common, goes through every event there ever was, newest
+/// first, until it has enough.
+fn telling_of(names: &str) -> String {
+    format!(
+        "(SELECT * FROM audit.erp_audit_logs WHERE action = 'webhook_received' AND metadata -> 'records' ?| {names} OFFSET 0) AS r"
+    )
 }
 
 fn of_audit(row: AuditLog) -> TimelineEntry {
@@ -180,20 +185,17 @@ impl Plain {
 /// The events themselves, also those of which only the audit log says that they told of a record.
 async fn webhooks(connection: &mut PgConnection, found: &Found) -> Result<Vec<TimelineEntry>, sqlx::Error> {
     let ids: Vec<Uuid> = found.webhooks.iter().copied().collect();
-    let rows: Vec<Plain> = sqlx::query_as(
+    let telling = telling_of("$2");
+    let statement = format!(
         "SELECT received_at AS at, source::text || ': ' || event_type AS title, status::text, 'webhook' AS entity_type, event_id AS entity_id, id,
             jsonb_build_object('source', source, 'eventId', event_id, 'eventType', event_type, 'attempts', attempts, 'occurredAt', occurred_at,
                 'waitKey', wait_key, 'error', error) AS details
          FROM ingress.for_config_api
-         WHERE id = ANY ($1::uuid[] || ARRAY(SELECT l.entity_id::uuid FROM audit.erp_audit_logs l
-            WHERE l.action = 'webhook_received' AND l.metadata -> 'records' ?| $2 AND pg_input_is_valid(l.entity_id, 'uuid')
-            ORDER BY l.created_at DESC LIMIT $3))",
-    )
-    .bind(ids)
-    .bind(found.names())
-    .bind(MOST)
-    .fetch_all(connection)
-    .await?;
+         WHERE id = ANY ($1::uuid[] || ARRAY(SELECT r.entity_id::uuid FROM {telling}
+            WHERE pg_input_is_valid(r.entity_id, 'uuid') ORDER BY r.created_at DESC LIMIT {MOST}))"
+    );
+    let rows: Vec<Plain> =
+        sqlx::query_as(sqlx::AssertSqlSafe(statement)).bind(ids).bind(found.names()).fetch_all(connection).await?;
     Ok(rows.into_iter().map(|row| row.entry(EntryKind::Webhook)).collect())
 }
 

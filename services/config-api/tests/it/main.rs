@@ -22,6 +22,7 @@ mod refusals;
 mod rows;
 mod settings;
 mod skeleton;
+mod story_plans;
 mod trail;
 mod webhooks;
 mod whole_service;

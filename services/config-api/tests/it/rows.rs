@@ -31,15 +31,17 @@ pub(crate) async fn syncs(pool: &PgPool, count: i32) {
     .expect("syncs");
 }
 
-/// So many audit rows, one a second back from now.
+/// So many audit rows, one a second back from now; every fifth of a webhook that told of a transaction.
 pub(crate) async fn audit_rows(pool: &PgPool, count: i32) {
     sqlx::query(
         "INSERT INTO audit.erp_audit_logs (action, entity_type, entity_id, erp_sync_id, status, request_payload, duration_ms, performed_by,
-            request_id, created_at)
+            request_id, metadata, created_at)
          SELECT (ARRAY['sync', 'webhook_received', 'sync', 'manual_sync', 'health_check'])[1 + n % 5]::audit.action,
             (ARRAY['transaction', 'subscription', 'customer', 'invoice'])[1 + n % 4], md5('source' || n)::uuid::text, md5('sync' || n)::uuid,
             CASE WHEN n % 50 = 0 THEN 'failed' WHEN n % 300 = 1 THEN 'initiated' ELSE 'success' END::audit.status, '{\"amount\": 10.99}',
-            n % 900, CASE WHEN n % 10 = 0 THEN 'ada' ELSE 'sync-worker' END, md5('request' || n)::uuid, now() - n * interval '1 second'
+            n % 900, CASE WHEN n % 10 = 0 THEN 'ada' ELSE 'sync-worker' END, md5('request' || n)::uuid,
+            CASE WHEN n % 5 = 1 THEN jsonb_build_object('records', jsonb_build_array('transaction:' || md5('source' || n)::uuid)) ELSE '{}' END,
+            now() - n * interval '1 second'
          FROM generate_series(1, $1) AS n",
     )
     .bind(count)
