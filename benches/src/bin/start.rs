@@ -5,11 +5,15 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use testkit::{PrivateBroker, PrivateDatabase, Scratch, Service, ServiceOptions, service as program};
 
 const ROUNDS: usize = 5;
 const WITHIN: Duration = Duration::from_secs(60);
+/// The longest median until a service is ready.
+const READY_LIMIT: Duration = Duration::from_secs(1);
+/// The most that a service may hold when idle, in kB.
+const IDLE_LIMIT: u64 = 40_000;
 /// Long enough for every timer of a service to have fired a few times.
 const IDLE_FOR: Duration = Duration::from_secs(10);
 const KEYS: &str = "bench:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -48,8 +52,12 @@ async fn measure() -> anyhow::Result<()> {
             service.stop().await?;
         }
     }
+    let mut over = Vec::new();
     for (options, mut took) in options.iter().zip(ready) {
         took.sort_unstable();
+        if took[took.len() / 2] > READY_LIMIT {
+            over.push(format!("{} is not ready within {READY_LIMIT:?}", options.name));
+        }
         eprintln!(
             "ready after its database: {:11} median {} ms, longest {} ms, of {ROUNDS}",
             options.name,
@@ -64,13 +72,21 @@ async fn measure() -> anyhow::Result<()> {
         service.until_ready(WITHIN).await?;
         services.push(service);
     }
+    let mut gateway = Service::start(gateway(&scratch, &services)?).await?;
+    gateway.until_ready(WITHIN).await?;
+    services.push(gateway);
     tokio::time::sleep(IDLE_FOR).await;
     for service in &services {
-        eprintln!("idle for {} s: {:16} {} resident", IDLE_FOR.as_secs(), service.name(), resident(service)?);
+        let resident = resident(service)?;
+        eprintln!("idle for {} s: {:16} {resident} kB resident", IDLE_FOR.as_secs(), service.name());
+        if resident > IDLE_LIMIT {
+            over.push(format!("{} holds more than {IDLE_LIMIT} kB", service.name()));
+        }
     }
     for service in services.iter_mut().rev() {
         service.stop().await?;
     }
+    ensure!(over.is_empty(), "{}", over.join("; "));
     Ok(())
 }
 
@@ -102,10 +118,21 @@ fn options(
     ]
 }
 
-/// `VmRSS` of its process, as the kernel writes it.
-fn resident(service: &Service) -> anyhow::Result<String> {
+/// The one that has no database to wait for, before those that run.
+fn gateway(scratch: &Scratch, running: &[Service]) -> anyhow::Result<ServiceOptions> {
+    let at = |name: &str| {
+        running.iter().find(|service| service.name() == name).map(|service| service.url("")).context(name.to_owned())
+    };
+    Ok(program("gateway", scratch.path())
+        .envs(testkit::tokens::environment())
+        .env("INGRESS_URL", at("ingress")?)
+        .env("CONFIG_API_URL", at("config-api")?))
+}
+
+/// `VmRSS` of its process in kB, as the kernel writes it.
+fn resident(service: &Service) -> anyhow::Result<u64> {
     let process = service.process().with_context(|| format!("{} runs", service.name()))?;
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
-    Ok(line.trim().to_owned())
+    line.trim().trim_end_matches(" kB").parse().with_context(|| format!("VmRSS: {line}"))
 }
