@@ -52,6 +52,7 @@ fn main() -> anyhow::Result<()> {
         let before = Used::now(postmaster);
         let round = client.block_on(local.run_until(load::run(address, requests)))?;
         show(name, &round, Used::now(postmaster), before);
+        server.block_on(apply(database))?;
         anyhow::Ok(round)
     };
     let (mut ratios, mut beside_stored) = (Vec::new(), Vec::new());
@@ -112,6 +113,21 @@ async fn database(stored: usize) -> anyhow::Result<PrivateDatabase> {
     sqlx::query("VACUUM ANALYZE ingress.webhook_events").execute(&pool).await?;
     recycle_wal(&pool).await?;
     Ok(database)
+}
+
+/// Settles what a round stored, and cleans up behind it as autovacuum does: each round finds the table that it finds in production, beside a
+/// worker that keeps up, where new events go into the space that others have left.
+async fn apply(database: &PrivateDatabase) -> anyhow::Result<()> {
+    let pool = database.pool("postgres").await;
+    for statement in [
+        "UPDATE ingress.webhook_events SET status = 'applied', applied_at = now(), due_at = NULL, attempts = 1 WHERE due_at IS NOT NULL",
+        "VACUUM ingress.webhook_events",
+        "CHECKPOINT",
+    ] {
+        sqlx::query(statement).execute(&pool).await?;
+    }
+    pool.close().await;
+    Ok(())
 }
 
 /// Starts an ingress in this process and tells where it listens.
