@@ -1935,7 +1935,7 @@ export interface components {
             totalIsEstimate: boolean;
             /**
              * Format: int64
-             * @description Pages that `total` makes.
+             * @description Pages that `total` makes, also those beyond row 100,000, which only `cursor` leads to.
              */
             totalPages: number;
         };
@@ -2478,7 +2478,10 @@ export interface operations {
     audit_logs: {
         parameters: {
             query?: {
-                /** @description The page, from 1. Not beside `cursor`. */
+                /**
+                 * @description The page, from 1. Pages end at row 100,000 (`page` times `limit`): beyond it, go on by `cursor`, or narrow the list by its filters. Not
+                 *     beside `cursor`.
+                 */
                 page?: number;
                 /** @description Rows of a page. */
                 limit?: number;
@@ -2649,7 +2652,10 @@ export interface operations {
     listBatches: {
         parameters: {
             query?: {
-                /** @description The page, from 1. Not beside `cursor`. */
+                /**
+                 * @description The page, from 1. Pages end at row 100,000 (`page` times `limit`): beyond it, go on by `cursor`, or narrow the list by its filters. Not
+                 *     beside `cursor`.
+                 */
                 page?: number;
                 /** @description Rows of a page. */
                 limit?: number;
@@ -4648,7 +4654,10 @@ export interface operations {
     listReconciliations: {
         parameters: {
             query?: {
-                /** @description The page, from 1. Not beside `cursor`. */
+                /**
+                 * @description The page, from 1. Pages end at row 100,000 (`page` times `limit`): beyond it, go on by `cursor`, or narrow the list by its filters. Not
+                 *     beside `cursor`.
+                 */
                 page?: number;
                 /** @description Rows of a page. */
                 limit?: number;
@@ -4813,7 +4822,10 @@ export interface operations {
     listFindings: {
         parameters: {
             query?: {
-                /** @description The page, from 1. Not beside `cursor`. */
+                /**
+                 * @description The page, from 1. Pages end at row 100,000 (`page` times `limit`): beyond it, go on by `cursor`, or narrow the list by its filters. Not
+                 *     beside `cursor`.
+                 */
                 page?: number;
                 /** @description Rows of a page. */
                 limit?: number;
@@ -5763,7 +5775,10 @@ export interface operations {
     sync_history: {
         parameters: {
             query?: {
-                /** @description The page, from 1. Not beside `cursor`. */
+                /**
+                 * @description The page, from 1. Pages end at row 100,000 (`page` times `limit`): beyond it, go on by `cursor`, or narrow the list by its filters. Not
+                 *     beside `cursor`.
+                 */
                 page?: number;
                 /** @description Rows of a page. */
                 limit?: number;
@@ -6780,7 +6795,10 @@ export interface operations {
     listWebhooks: {
         parameters: {
             query?: {
-                /** @description The page, from 1. Not beside `cursor`. */
+                /**
+                 * @description The page, from 1. Pages end at row 100,000 (`page` times `limit`): beyond it, go on by `cursor`, or narrow the list by its filters. Not
+                 *     beside `cursor`.
+                 */
                 page?: number;
                 /** @description Rows of a page. */
                 limit?: number;
