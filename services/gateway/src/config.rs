@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use service::auth;
+use secrecy::SecretString;
 use service::settings::{self, Env, Setting};
 use url::Url;
 
@@ -22,6 +23,8 @@ pub struct Config {
     /// `SANDBOX_URL`: without it there is no `/api/sandbox`.
     pub sandbox: Option<Url>,
     /// `GATEWAY_PUBLIC_URL`: where browsers find it. Without it the `Host` of a request says.
+    /// `SANDBOX_CONTROL_TOKEN`: what the sandbox is shown in place of the caller's own token, which is none of its business.
+    pub sandbox_token: Option<SecretString>,
     pub public: Option<Origin>,
     /// `GATEWAY_CORS_ORIGINS`: whose pages may call with a bearer token.
     pub cors_origins: Vec<Origin>,
@@ -72,6 +75,7 @@ fn cors_origins(env: &mut Env) -> Vec<Origin> {
     if origins.len() < listed.len() {
         env.mistake(
             &settings::GATEWAY_CORS_ORIGINS,
+            sandbox_token: env.opt_secret(&settings::SANDBOX_CONTROL_TOKEN),
             "must be origins separated by commas, like `https://app.example.com`",
         );
     }

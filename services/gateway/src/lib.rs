@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_web::web;
 use ipnet::IpNet;
+use secrecy::SecretString;
 use service::Context;
 use service::auth::Verifier;
 use service::http::{Bound, RateLimit};
@@ -37,6 +38,7 @@ pub(crate) struct Gateway {
     pub(crate) trusted_proxies: Arc<[IpNet]>,
     pub(crate) panel: Arc<Panel>,
     pub(crate) upstreams: Arc<[Upstream]>,
+    pub(crate) sandbox_token: Option<SecretString>,
     pub(crate) client: reqwest::Client,
     pub(crate) shutdown: CancellationToken,
 }
@@ -88,6 +90,7 @@ pub fn bind(context: &Context, config: Config) -> anyhow::Result<Bound> {
         panel: Arc::clone(&panel),
         upstreams: Arc::clone(&upstreams),
         client: clients[next.fetch_add(1, Ordering::Relaxed) % threads].clone(),
+        sandbox_token: config.sandbox_token.clone(),
         shutdown: shutdown.clone(),
     };
     service::http::bind(context, move |config| routes::configure(config, web::Data::new(make())))

@@ -18,6 +18,7 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::ErrorCode;
 use reqwest::Response;
+use secrecy::ExposeSecret;
 use service::auth::{Principal, Role};
 use service::http::{ApiError, RequestId, client_address};
 use service::metrics::Counter;
@@ -26,7 +27,7 @@ use tokio::time::Instant;
 
 use crate::Gateway;
 use crate::access::caller;
-use crate::proxy::{Lifetime, Outcome, Upload, Upstream, answer, for_backend, streamed, whole};
+use crate::proxy::{Backend, Lifetime, Outcome, Upload, Upstream, answer, for_backend, streamed, whole};
 use crate::routes::{Body, Route, Who};
 
 /// A service may take so long to begin its answer; the longest that a caller can ask one to wait is 30 s.
@@ -56,10 +57,11 @@ pub(crate) async fn forward(
         check_role(&caller.principal, route.who, request.method())?;
     }
     let upstream = gateway.upstream(route.to).ok_or_else(|| unavailable(route, "it is not configured"))?;
-    let call = Call {
-        outgoing: outgoing(&request, &gateway, upstream, route, caller.as_ref().map(|caller| caller.token.as_str())),
-        route,
+    let token = match route.to {
+        Backend::Sandbox => gateway.sandbox_token.as_ref().map(ExposeSecret::expose_secret),
+        _ => caller.as_ref().map(|caller| caller.token.as_str()),
     };
+    let call = Call { outgoing: outgoing(&request, &gateway, upstream, route, token), route };
     let answered = match route.body {
         Body::Whole => call.with_whole(whole(&request, payload).await?).await?,
         Body::Streamed => call.with_streamed(streamed(payload)).await?,

@@ -225,6 +225,11 @@ async fn the_sandboxs_control_api_is_there_only_where_a_sandbox_is() {
     let gateway = Gateway::before(&backend);
     let heard = echoed(gateway.admin("POST", "/api/sandbox/stripe/send?x=1").body("{}")).await;
     assert_eq!((&heard["path"], &heard["query"]), (&json!("/control/stripe/send"), &json!("x=1")));
+    assert_eq!(heard["headers"].get("authorization"), None, "who calls is none of its business");
+    gateway.stop().await;
+    let gateway = Gateway::with(&backend, &[("SANDBOX_CONTROL_TOKEN", "tok")]);
+    let heard = echoed(gateway.admin("POST", "/api/sandbox/reset")).await;
+    assert_eq!(heard["headers"]["authorization"], json!(["Bearer tok"]));
     gateway.stop().await;
     let gateway = Gateway::with(&backend, &[("SANDBOX_URL", "")]);
     assert_eq!(status(gateway.admin("POST", "/api/sandbox/stripe/send")).await, 404);
