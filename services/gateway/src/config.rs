@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use service::auth;
@@ -34,6 +35,32 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// `GATEWAY_PANEL_DIR`: the panel's files.
     pub panel_dir: Option<PathBuf>,
+    /// No setting: what callers may rely on.
+    pub patience: Patience,
+}
+
+/// How long others are waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// A service may take so long to begin its answer; the longest that a caller can ask one to wait is 30 s.
+    pub answer: Duration,
+    /// An import is answered when all of it is there.
+    pub import: Duration,
+    /// A service may say nothing for so long within its answer; streams of events have a heartbeat every 15 s.
+    pub silence: Duration,
+    /// A body that is streamed may pause for so long.
+    pub pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            answer: Duration::from_secs(60),
+            import: Duration::from_secs(3600),
+            silence: Duration::from_secs(60),
+            pause: Duration::from_secs(30),
+        }
+    }
 }
 
 impl Config {
@@ -54,6 +81,7 @@ impl Config {
             trusted_proxies: env.networks(&settings::TRUSTED_PROXIES),
             panel_dir: env.opt_path(&settings::GATEWAY_PANEL_DIR),
         }
+            patience: Patience::default(),
     }
 }
 

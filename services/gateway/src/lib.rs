@@ -27,7 +27,7 @@ use access::Origin;
 use panel::Panel;
 use proxy::{Backend, Upstream};
 
-pub use config::Config;
+pub use config::{Config, Patience};
 
 /// What handlers have at hand; one for each of the server's threads, with connections to the backends of its own.
 pub(crate) struct Gateway {
@@ -40,6 +40,7 @@ pub(crate) struct Gateway {
     pub(crate) upstreams: Arc<[Upstream]>,
     pub(crate) sandbox_token: Option<SecretString>,
     pub(crate) client: reqwest::Client,
+    pub(crate) patience: Patience,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -90,6 +91,8 @@ pub fn bind(context: &Context, config: Config) -> anyhow::Result<Bound> {
         panel: Arc::clone(&panel),
         upstreams: Arc::clone(&upstreams),
         client: clients[next.fetch_add(1, Ordering::Relaxed) % threads].clone(),
+        client: clients[next.fetch_add(1, Ordering::Relaxed) % threads].clone(),
+        patience: config.patience,
         sandbox_token: config.sandbox_token.clone(),
         shutdown: shutdown.clone(),
     };
