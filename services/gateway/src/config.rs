@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use service::auth;
 use secrecy::SecretString;
+use service::auth;
 use service::settings::{self, Env, Setting};
 use url::Url;
 
@@ -23,9 +23,9 @@ pub struct Config {
     pub config_api: Url,
     /// `SANDBOX_URL`: without it there is no `/api/sandbox`.
     pub sandbox: Option<Url>,
-    /// `GATEWAY_PUBLIC_URL`: where browsers find it. Without it the `Host` of a request says.
     /// `SANDBOX_CONTROL_TOKEN`: what the sandbox is shown in place of the caller's own token, which is none of its business.
     pub sandbox_token: Option<SecretString>,
+    /// `GATEWAY_PUBLIC_URL`: where browsers find it. Without it the `Host` of a request says.
     pub public: Option<Origin>,
     /// `GATEWAY_CORS_ORIGINS`: whose pages may call with a bearer token.
     pub cors_origins: Vec<Origin>,
@@ -75,13 +75,14 @@ impl Config {
             ingress: base(env, &settings::INGRESS_URL, ingress),
             config_api: base(env, &settings::CONFIG_API_URL, config_api),
             sandbox: sandbox.map(|url| base(env, &settings::SANDBOX_URL, url)),
+            sandbox_token: env.opt_secret(&settings::SANDBOX_CONTROL_TOKEN),
             public: env.opt_parsed(&settings::GATEWAY_PUBLIC_URL, parse_origin),
             cors_origins: cors_origins(env),
             rate_limit: NonZeroU32::new(env.u32(&settings::GATEWAY_RATE_LIMIT)),
             trusted_proxies: env.networks(&settings::TRUSTED_PROXIES),
             panel_dir: env.opt_path(&settings::GATEWAY_PANEL_DIR),
-        }
             patience: Patience::default(),
+        }
     }
 }
 
@@ -103,7 +104,6 @@ fn cors_origins(env: &mut Env) -> Vec<Origin> {
     if origins.len() < listed.len() {
         env.mistake(
             &settings::GATEWAY_CORS_ORIGINS,
-            sandbox_token: env.opt_secret(&settings::SANDBOX_CONTROL_TOKEN),
             "must be origins separated by commas, like `https://app.example.com`",
         );
     }

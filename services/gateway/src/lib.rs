@@ -90,10 +90,9 @@ pub fn bind(context: &Context, config: Config) -> anyhow::Result<Bound> {
         trusted_proxies: Arc::clone(&trusted_proxies),
         panel: Arc::clone(&panel),
         upstreams: Arc::clone(&upstreams),
-        client: clients[next.fetch_add(1, Ordering::Relaxed) % threads].clone(),
+        sandbox_token: config.sandbox_token.clone(),
         client: clients[next.fetch_add(1, Ordering::Relaxed) % threads].clone(),
         patience: config.patience,
-        sandbox_token: config.sandbox_token.clone(),
         shutdown: shutdown.clone(),
     };
     service::http::bind(context, move |config| routes::configure(config, web::Data::new(make())))
