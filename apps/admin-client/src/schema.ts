@@ -4,6 +4,28 @@
  */
 
 export interface paths {
+    "/api/auth/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is signed in, by bearer token or by the session's cookie */
+        get: operations["readSession"];
+        put?: never;
+        /**
+         * Begin a session: a bearer token for a cookie that no script can read
+         * @description It ends with the token.
+         */
+        post: operations["beginSession"];
+        /** End the session, also one that has expired */
+        delete: operations["endSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/erp/audit-logs": {
         parameters: {
             query?: never;
@@ -880,6 +902,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/webhooks/flasherp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** FlashERP's events */
+        post: operations["receiveFlasherpEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/flasherp/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether FlashERP's events are listened for */
+        get: operations["flasherpWebhooksHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/stripe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stripe's events */
+        post: operations["receiveStripeEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/stripe/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether Stripe's events are listened for */
+        get: operations["stripeWebhooksHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1275,6 +1365,13 @@ export interface components {
              * @description Records of the window, whichever side has them.
              */
             totalRecords: number;
+        };
+        /** @description An event that is durable. */
+        Delivered: {
+            /** @description Whether it had come before. */
+            duplicate: boolean;
+            received: boolean;
+            requestId: string;
         };
         /** @description What is wrong with one field. */
         Detail: {
@@ -2145,12 +2242,22 @@ export interface components {
             subscriptions?: boolean;
             transactions?: boolean;
         };
+        /** @description A sender's own event. */
+        SendersEvent: Record<string, never>;
         /** @description For charts. */
         Series: {
             /** @description The last seven days. */
             perHour: components["schemas"]["Point"][];
             /** @description The last hour. */
             perMinute: components["schemas"]["Point"][];
+        };
+        /** @description Who is signed in. */
+        Session: {
+            /** @description For `X-CSRF-Token`, in every request that changes something by the session's cookie. */
+            csrfToken: string;
+            expiresAt: components["schemas"]["Timestamp"];
+            role: string;
+            subject: string;
         };
         /** @description How it stands. */
         Status: {
@@ -2466,6 +2573,13 @@ export interface components {
         WebhookReplayed: {
             message: string;
         };
+        /** @description Something is listening there. */
+        WebhooksHealth: {
+            /** @example stripe-webhooks */
+            service: string;
+            status: string;
+            timestamp: components["schemas"]["Timestamp"];
+        };
     };
     responses: never;
     parameters: never;
@@ -2475,6 +2589,142 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    readSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description No valid token, and no valid cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role is neither of the two */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    beginSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description `erp_session`, HttpOnly and SameSite=Strict */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description The token is too long for a cookie */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No valid bearer token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role is neither of the two, or another origin's page asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    endSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The cookie is taken away */
+            204: {
+                headers: {
+                    /** @description An `erp_session` that is over */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Another origin's page asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     audit_logs: {
         parameters: {
             query?: {
@@ -2545,6 +2795,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2562,6 +2814,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2623,6 +2886,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2640,6 +2905,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2708,6 +2984,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2725,6 +3003,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2792,6 +3081,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2809,6 +3100,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2885,6 +3187,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2902,6 +3206,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2969,6 +3284,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2986,6 +3303,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3087,6 +3415,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3104,6 +3434,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3181,6 +3522,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3198,6 +3541,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3285,6 +3639,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3302,6 +3658,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3361,6 +3728,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3378,6 +3747,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3476,6 +3856,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3493,6 +3875,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3591,6 +3984,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3608,6 +4003,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3706,6 +4112,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3723,6 +4131,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3783,6 +4202,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3800,6 +4221,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3856,6 +4288,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3873,6 +4307,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3976,6 +4421,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3993,6 +4440,17 @@ export interface operations {
             };
             /** @description Not available at the moment, or others are importing; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4049,6 +4507,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4066,6 +4526,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4165,6 +4636,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4182,6 +4655,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4250,6 +4734,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4267,6 +4753,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4344,6 +4841,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4361,6 +4860,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4417,6 +4927,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4434,6 +4946,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4521,6 +5044,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4538,6 +5063,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4616,6 +5152,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4642,6 +5180,17 @@ export interface operations {
             };
             /** @description CONFIG_NOT_FOUND, or FlashERP can't be asked at the moment */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4709,6 +5258,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4726,6 +5277,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4793,6 +5355,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4810,6 +5374,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4893,6 +5468,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4910,6 +5487,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5018,6 +5606,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5035,6 +5625,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5112,6 +5713,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5129,6 +5732,17 @@ export interface operations {
             };
             /** @description CONFIG_NOT_FOUND or CONFIG_DISABLED, or not available at the moment */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5237,6 +5851,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5254,6 +5870,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5352,6 +5979,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5369,6 +5998,17 @@ export interface operations {
             };
             /** @description CONFIG_NOT_FOUND or CONFIG_DISABLED, or not available at the moment */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5456,6 +6096,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5473,6 +6115,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5549,6 +6202,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5566,6 +6221,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5673,6 +6339,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5690,6 +6358,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5746,6 +6425,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5763,6 +6444,17 @@ export interface operations {
             };
             /** @description CONFIG_NOT_FOUND, or CONFIG_DISABLED with `disabledBy` in `details` */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5841,6 +6533,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5858,6 +6552,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5941,6 +6646,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5958,6 +6665,17 @@ export interface operations {
             };
             /** @description CONFIG_NOT_FOUND or CONFIG_DISABLED, or not available at the moment */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6067,6 +6785,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6084,6 +6804,17 @@ export interface operations {
             };
             /** @description CONFIG_NOT_FOUND or CONFIG_DISABLED, or not available at the moment */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6198,6 +6929,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6215,6 +6948,17 @@ export interface operations {
             };
             /** @description CONFIG_NOT_FOUND or CONFIG_DISABLED, or not available at the moment */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6298,6 +7042,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6315,6 +7061,17 @@ export interface operations {
             };
             /** @description CONFIG_NOT_FOUND or CONFIG_DISABLED, or not available at the moment */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6398,6 +7155,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6415,6 +7174,17 @@ export interface operations {
             };
             /** @description CONFIG_NOT_FOUND or CONFIG_DISABLED, or not available at the moment */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6502,6 +7272,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6519,6 +7291,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6606,6 +7389,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6623,6 +7408,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6690,6 +7486,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6707,6 +7505,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6766,6 +7575,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6783,6 +7594,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6859,6 +7681,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6876,6 +7700,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6963,6 +7798,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6980,6 +7817,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7047,6 +7895,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7064,6 +7914,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7140,6 +8001,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7157,6 +8020,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7193,15 +8067,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
             /** @description A fault of ours; the log has it under the `requestId` */
             500: {
                 headers: {
@@ -7213,6 +8078,303 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    receiveFlasherpEvent: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description HMAC-SHA256 of `<timestamp>.<body as it is sent>`, in lower-case hex; during a rotation two, with a comma between */
+                "X-FlashERP-Signature": string;
+                /** @description Unix seconds */
+                "X-FlashERP-Timestamp": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendersEvent"];
+            };
+        };
+        responses: {
+            /** @description The event is durable, whether it can be used or not */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivered"];
+                };
+            };
+            /** @description The body is no event */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No valid signature */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has more than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has a Content-Encoding */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not available at the moment; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    flasherpWebhooksHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhooksHealth"];
+                };
+            };
+            /** @description Not available at the moment; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    receiveStripeEvent: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `t=...,v1=...`, over the body as it is sent */
+                "Stripe-Signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendersEvent"];
+            };
+        };
+        responses: {
+            /** @description The event is durable, whether it can be used or not */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivered"];
+                };
+            };
+            /** @description The body is no event */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No valid signature */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has more than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has a Content-Encoding */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not available at the moment; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    stripeWebhooksHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhooksHealth"];
+                };
+            };
+            /** @description Not available at the moment; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };

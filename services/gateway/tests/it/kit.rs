@@ -38,7 +38,7 @@ impl Gateway {
     /// Before this backend, waiting for nothing longer than a moment.
     pub(crate) fn impatient(backend: &Backend) -> Self {
         let moment = Duration::from_millis(500);
-        let patience = Patience { answer: moment, import: moment, silence: moment, pause: moment };
+        let patience = Patience { answer: moment, import: 4 * moment, silence: moment, pause: moment };
         Self::that_waits(patience, backend, &[])
     }
 
