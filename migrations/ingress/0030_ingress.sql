@@ -42,9 +42,10 @@ CREATE INDEX webhook_events_due ON ingress.webhook_events (due_at) WHERE due_at 
 -- waking what waits for a key
 CREATE INDEX webhook_events_wait_key ON ingress.webhook_events (wait_key) WHERE wait_key IS NOT NULL;
 CREATE INDEX webhook_events_other_wait_key ON ingress.webhook_events (other_wait_key) WHERE other_wait_key IS NOT NULL;
--- the API's list: what needs a look; of a type; all others page by id, which is in order of arrival
-CREATE INDEX webhook_events_unsettled ON ingress.webhook_events (status, id)
-    WHERE status IN ('parked', 'quarantined', 'failed');
+-- the API's list: what is not applied, but for what is due, which the index above has; of a type; all others page by id, which is in order of
+-- arrival
+CREATE INDEX webhook_events_unapplied ON ingress.webhook_events (status, id)
+    WHERE status IN ('parked', 'ignored', 'quarantined', 'failed');
 CREATE INDEX webhook_events_type ON ingress.webhook_events (event_type, id);
 -- bodies to be erased
 CREATE INDEX webhook_events_bodies ON ingress.webhook_events (received_at) WHERE body IS NOT NULL AND status IN ('applied', 'ignored');
@@ -212,7 +213,7 @@ $$;
 
 CREATE VIEW ingress.for_config_api AS
     SELECT id, source, event_id, event_type, status, body, body_erased_at, occurred_at, received_at, applied_at, attempts,
-        wait_key, other_wait_key, error_code, error, host(remote_addr) AS remote_addr, user_agent, request_id
+        wait_key, other_wait_key, error_code, error, host(remote_addr) AS remote_addr, user_agent, request_id, due_at
     FROM ingress.webhook_events;
 CREATE VIEW ingress.for_scheduler AS
     SELECT id, source, event_id, event_type, status, occurred_at, received_at, applied_at, due_at, attempts, wait_key

@@ -39,8 +39,10 @@ CREATE TABLE sync.batches (
 );
 -- batches to go on with after a crash
 CREATE INDEX batches_unfinished ON sync.batches (created_at) WHERE status IN ('pending', 'running');
--- the list, newest first
+-- the list, newest first: all; of a kind; by where they stand
 CREATE INDEX batches_created ON sync.batches (created_at DESC);
+CREATE INDEX batches_kind ON sync.batches (kind, created_at DESC);
+CREATE INDEX batches_status ON sync.batches (status, created_at DESC);
 
 -- What a batch asked for and what came of it: one row per record, made by the fold that takes its request, settled when the record's sync
 -- has come to rest. Counted from these, a batch's progress is right whoever died when, and whichever batches share a record.

@@ -4,6 +4,28 @@
  */
 
 export interface paths {
+    "/api/auth/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is signed in, by bearer token or by the session's cookie */
+        get: operations["readSession"];
+        put?: never;
+        /**
+         * Begin a session: a bearer token for a cookie that no script can read
+         * @description It ends with the token.
+         */
+        post: operations["beginSession"];
+        /** End the session, also one that has expired */
+        delete: operations["endSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/erp/audit-logs": {
         parameters: {
             query?: never;
@@ -880,6 +902,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/webhooks/flasherp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** FlashERP's events */
+        post: operations["receiveFlasherpEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/flasherp/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether FlashERP's events are listened for */
+        get: operations["flasherpWebhooksHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/stripe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stripe's events */
+        post: operations["receiveStripeEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/stripe/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether Stripe's events are listened for */
+        get: operations["stripeWebhooksHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1275,6 +1365,13 @@ export interface components {
              * @description Records of the window, whichever side has them.
              */
             totalRecords: number;
+        };
+        /** @description An event that is durable. */
+        Delivered: {
+            /** @description Whether it had come before. */
+            duplicate: boolean;
+            received: boolean;
+            requestId: string;
         };
         /** @description What is wrong with one field. */
         Detail: {
@@ -1935,7 +2032,7 @@ export interface components {
             totalIsEstimate: boolean;
             /**
              * Format: int64
-             * @description Pages that `total` makes.
+             * @description Pages that `total` makes, also those beyond row 100,000, which only `cursor` leads to.
              */
             totalPages: number;
         };
@@ -2145,12 +2242,22 @@ export interface components {
             subscriptions?: boolean;
             transactions?: boolean;
         };
+        /** @description A sender's own event. */
+        SendersEvent: Record<string, never>;
         /** @description For charts. */
         Series: {
             /** @description The last seven days. */
             perHour: components["schemas"]["Point"][];
             /** @description The last hour. */
             perMinute: components["schemas"]["Point"][];
+        };
+        /** @description Who is signed in. */
+        Session: {
+            /** @description For `X-CSRF-Token`, in every request that changes something by the session's cookie. */
+            csrfToken: string;
+            expiresAt: components["schemas"]["Timestamp"];
+            role: string;
+            subject: string;
         };
         /** @description How it stands. */
         Status: {
@@ -2466,6 +2573,13 @@ export interface components {
         WebhookReplayed: {
             message: string;
         };
+        /** @description Something is listening there. */
+        WebhooksHealth: {
+            /** @example stripe-webhooks */
+            service: string;
+            status: string;
+            timestamp: components["schemas"]["Timestamp"];
+        };
     };
     responses: never;
     parameters: never;
@@ -2475,10 +2589,149 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    readSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description No valid token, and no valid cookie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role is neither of the two */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    beginSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description `erp_session`, HttpOnly and SameSite=Strict */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description The token is too long for a cookie */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No valid bearer token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role is neither of the two, or another origin's page asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    endSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The cookie is taken away */
+            204: {
+                headers: {
+                    /** @description An `erp_session` that is over */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Another origin's page asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     audit_logs: {
         parameters: {
             query?: {
-                /** @description The page, from 1. Not beside `cursor`. */
+                /**
+                 * @description The page, from 1. Pages end at row 100,000 (`page` times `limit`): beyond it, go on by `cursor`, or narrow the list by its filters. Not
+                 *     beside `cursor`.
+                 */
                 page?: number;
                 /** @description Rows of a page. */
                 limit?: number;
@@ -2542,6 +2795,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2559,6 +2814,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2620,6 +2886,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2638,6 +2906,17 @@ export interface operations {
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -2649,7 +2928,10 @@ export interface operations {
     listBatches: {
         parameters: {
             query?: {
-                /** @description The page, from 1. Not beside `cursor`. */
+                /**
+                 * @description The page, from 1. Pages end at row 100,000 (`page` times `limit`): beyond it, go on by `cursor`, or narrow the list by its filters. Not
+                 *     beside `cursor`.
+                 */
                 page?: number;
                 /** @description Rows of a page. */
                 limit?: number;
@@ -2702,6 +2984,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2719,6 +3003,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2786,6 +3081,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2803,6 +3100,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2879,6 +3187,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2896,6 +3206,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2963,6 +3284,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2980,6 +3303,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3081,6 +3415,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3098,6 +3434,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3175,6 +3522,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3192,6 +3541,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3279,6 +3639,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3296,6 +3658,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3355,6 +3728,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3372,6 +3747,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3470,6 +3856,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3487,6 +3875,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3585,6 +3984,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3602,6 +4003,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3700,6 +4112,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3717,6 +4131,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3777,6 +4202,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3794,6 +4221,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3850,6 +4288,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3867,6 +4307,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3970,6 +4421,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3987,6 +4440,17 @@ export interface operations {
             };
             /** @description Not available at the moment, or others are importing; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4043,6 +4507,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4060,6 +4526,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4159,6 +4636,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4176,6 +4655,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4244,6 +4734,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4261,6 +4753,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4338,6 +4841,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4355,6 +4860,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4411,6 +4927,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4428,6 +4946,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4515,6 +5044,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4532,6 +5063,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4610,6 +5152,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4637,6 +5181,17 @@ export interface operations {
             /** @description CONFIG_NOT_FOUND, or FlashERP can't be asked at the moment */
             503: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -4648,7 +5203,10 @@ export interface operations {
     listReconciliations: {
         parameters: {
             query?: {
-                /** @description The page, from 1. Not beside `cursor`. */
+                /**
+                 * @description The page, from 1. Pages end at row 100,000 (`page` times `limit`): beyond it, go on by `cursor`, or narrow the list by its filters. Not
+                 *     beside `cursor`.
+                 */
                 page?: number;
                 /** @description Rows of a page. */
                 limit?: number;
@@ -4700,6 +5258,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4717,6 +5277,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4784,6 +5355,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4802,6 +5375,17 @@ export interface operations {
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -4813,7 +5397,10 @@ export interface operations {
     listFindings: {
         parameters: {
             query?: {
-                /** @description The page, from 1. Not beside `cursor`. */
+                /**
+                 * @description The page, from 1. Pages end at row 100,000 (`page` times `limit`): beyond it, go on by `cursor`, or narrow the list by its filters. Not
+                 *     beside `cursor`.
+                 */
                 page?: number;
                 /** @description Rows of a page. */
                 limit?: number;
@@ -4881,6 +5468,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4898,6 +5487,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5006,6 +5606,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5023,6 +5625,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5100,6 +5713,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5117,6 +5732,17 @@ export interface operations {
             };
             /** @description CONFIG_NOT_FOUND or CONFIG_DISABLED, or not available at the moment */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5225,6 +5851,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5242,6 +5870,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5340,6 +5979,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5357,6 +5998,17 @@ export interface operations {
             };
             /** @description CONFIG_NOT_FOUND or CONFIG_DISABLED, or not available at the moment */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5444,6 +6096,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5461,6 +6115,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5537,6 +6202,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5554,6 +6221,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5661,6 +6339,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5678,6 +6358,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5734,6 +6425,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5752,6 +6445,17 @@ export interface operations {
             /** @description CONFIG_NOT_FOUND, or CONFIG_DISABLED with `disabledBy` in `details` */
             503: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -5763,7 +6467,10 @@ export interface operations {
     sync_history: {
         parameters: {
             query?: {
-                /** @description The page, from 1. Not beside `cursor`. */
+                /**
+                 * @description The page, from 1. Pages end at row 100,000 (`page` times `limit`): beyond it, go on by `cursor`, or narrow the list by its filters. Not
+                 *     beside `cursor`.
+                 */
                 page?: number;
                 /** @description Rows of a page. */
                 limit?: number;
@@ -5826,6 +6533,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5843,6 +6552,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5926,6 +6646,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5943,6 +6665,17 @@ export interface operations {
             };
             /** @description CONFIG_NOT_FOUND or CONFIG_DISABLED, or not available at the moment */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6052,6 +6785,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6069,6 +6804,17 @@ export interface operations {
             };
             /** @description CONFIG_NOT_FOUND or CONFIG_DISABLED, or not available at the moment */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6183,6 +6929,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6200,6 +6948,17 @@ export interface operations {
             };
             /** @description CONFIG_NOT_FOUND or CONFIG_DISABLED, or not available at the moment */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6283,6 +7042,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6300,6 +7061,17 @@ export interface operations {
             };
             /** @description CONFIG_NOT_FOUND or CONFIG_DISABLED, or not available at the moment */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6383,6 +7155,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6400,6 +7174,17 @@ export interface operations {
             };
             /** @description CONFIG_NOT_FOUND or CONFIG_DISABLED, or not available at the moment */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6487,6 +7272,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6504,6 +7291,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6591,6 +7389,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6608,6 +7408,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6675,6 +7486,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6692,6 +7505,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6751,6 +7575,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6769,6 +7595,17 @@ export interface operations {
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -6780,7 +7617,10 @@ export interface operations {
     listWebhooks: {
         parameters: {
             query?: {
-                /** @description The page, from 1. Not beside `cursor`. */
+                /**
+                 * @description The page, from 1. Pages end at row 100,000 (`page` times `limit`): beyond it, go on by `cursor`, or narrow the list by its filters. Not
+                 *     beside `cursor`.
+                 */
                 page?: number;
                 /** @description Rows of a page. */
                 limit?: number;
@@ -6841,6 +7681,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6858,6 +7700,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6945,6 +7798,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6962,6 +7817,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7029,6 +7895,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7046,6 +7914,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7122,6 +8001,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7139,6 +8020,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7175,15 +8067,6 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
             /** @description A fault of ours; the log has it under the `requestId` */
             500: {
                 headers: {
@@ -7195,6 +8078,303 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    receiveFlasherpEvent: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description HMAC-SHA256 of `<timestamp>.<body as it is sent>`, in lower-case hex; during a rotation two, with a comma between */
+                "X-FlashERP-Signature": string;
+                /** @description Unix seconds */
+                "X-FlashERP-Timestamp": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendersEvent"];
+            };
+        };
+        responses: {
+            /** @description The event is durable, whether it can be used or not */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivered"];
+                };
+            };
+            /** @description The body is no event */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No valid signature */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has more than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has a Content-Encoding */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not available at the moment; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    flasherpWebhooksHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhooksHealth"];
+                };
+            };
+            /** @description Not available at the moment; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    receiveStripeEvent: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `t=...,v1=...`, over the body as it is sent */
+                "Stripe-Signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendersEvent"];
+            };
+        };
+        responses: {
+            /** @description The event is durable, whether it can be used or not */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivered"];
+                };
+            };
+            /** @description The body is no event */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No valid signature */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body did not arrive in time */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has more than 1 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The body has a Content-Encoding */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not available at the moment; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    stripeWebhooksHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhooksHealth"];
+                };
+            };
+            /** @description Not available at the moment; `Retry-After` says when to try again */
+            503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };

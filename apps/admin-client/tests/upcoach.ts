@@ -218,10 +218,11 @@ export interface components {
     schemas: {
         Error: {
             error: string;
-            code: string;
+            /** @enum {string} */
+            code: "CONNECTION_FAILED" | "TIMEOUT" | "NETWORK_ERROR" | "AUTH_FAILED" | "INVALID_API_KEY" | "INVALID_API_SECRET" | "VALIDATION_ERROR" | "INVALID_REQUEST" | "MISSING_REQUIRED_FIELD" | "RESOURCE_NOT_FOUND" | "RESOURCE_ALREADY_EXISTS" | "RESOURCE_CONFLICT" | "RATE_LIMIT_EXCEEDED" | "QUOTA_EXCEEDED" | "SERVER_ERROR" | "SERVICE_UNAVAILABLE" | "INTERNAL_ERROR" | "SYNC_FAILED" | "DUPLICATE_SYNC" | "SYNC_CONFLICT" | "CONFIG_NOT_FOUND" | "CONFIG_DISABLED" | "CONFIG_INVALID" | "UNKNOWN_ERROR";
             message: string;
             requestId: string | null;
-            details?: {
+            details: {
                 field: string;
                 issue: string;
             }[];
@@ -253,15 +254,28 @@ export interface components {
             /** Format: date-time */
             healthCheckAt: string | null;
             metadata: Record<string, never>;
-            apiKeyMasked: string | null;
-            apiSecretMasked: string | null;
-            webhookSecretMasked: string | null;
+            apiKeyMasked: string;
+            /** @enum {string|null} */
+            apiSecretMasked: "***********" | null;
+            /** @enum {string|null} */
+            webhookSecretMasked: "***********" | null;
             disabledBy: string | null;
             /** Format: date-time */
             createdAt: string;
             /** Format: date-time */
             updatedAt: string;
             updatedBy: string | null;
+            /** Format: date-time */
+            apiKeySetAt: string;
+            /** Format: date-time */
+            apiSecretSetAt: string;
+            /** Format: date-time */
+            webhookSecretSetAt: string | null;
+            /** Format: date-time */
+            webhookSecretLastUsedAt: string | null;
+            apiKeySetBy: string | null;
+            apiSecretSetBy: string | null;
+            webhookSecretSetBy: string | null;
         };
         ConfigurationChange: {
             apiKey?: string;
@@ -286,12 +300,14 @@ export interface components {
         ConnectionTest: {
             success: boolean;
             healthy: boolean;
-            status: string;
+            /** @enum {string} */
+            status: "healthy" | "degraded" | "down";
             message: string;
             latency: number;
             /** Format: date-time */
             timestamp: string;
-            errorCode?: string;
+            /** @enum {string} */
+            errorCode?: "CONNECTION_FAILED" | "TIMEOUT" | "NETWORK_ERROR" | "AUTH_FAILED" | "INVALID_API_KEY" | "INVALID_API_SECRET" | "VALIDATION_ERROR" | "INVALID_REQUEST" | "MISSING_REQUIRED_FIELD" | "RESOURCE_NOT_FOUND" | "RESOURCE_ALREADY_EXISTS" | "RESOURCE_CONFLICT" | "RATE_LIMIT_EXCEEDED" | "QUOTA_EXCEEDED" | "SERVER_ERROR" | "SERVICE_UNAVAILABLE" | "INTERNAL_ERROR" | "SYNC_FAILED" | "DUPLICATE_SYNC" | "SYNC_CONFLICT" | "CONFIG_NOT_FOUND" | "CONFIG_DISABLED" | "CONFIG_INVALID" | "UNKNOWN_ERROR";
         };
         SyncResult: {
             success: boolean;
@@ -306,7 +322,8 @@ export interface components {
             /** Format: date-time */
             timestamp: string;
             error: {
-                code: string;
+                /** @enum {string} */
+                code: "CONNECTION_FAILED" | "TIMEOUT" | "NETWORK_ERROR" | "AUTH_FAILED" | "INVALID_API_KEY" | "INVALID_API_SECRET" | "VALIDATION_ERROR" | "INVALID_REQUEST" | "MISSING_REQUIRED_FIELD" | "RESOURCE_NOT_FOUND" | "RESOURCE_ALREADY_EXISTS" | "RESOURCE_CONFLICT" | "RATE_LIMIT_EXCEEDED" | "QUOTA_EXCEEDED" | "SERVER_ERROR" | "SERVICE_UNAVAILABLE" | "INTERNAL_ERROR" | "SYNC_FAILED" | "DUPLICATE_SYNC" | "SYNC_CONFLICT" | "CONFIG_NOT_FOUND" | "CONFIG_DISABLED" | "CONFIG_INVALID" | "UNKNOWN_ERROR";
                 message: string;
                 details?: unknown;
             } | null;
@@ -320,15 +337,49 @@ export interface components {
         ReconciliationReport: {
             /** Format: uuid */
             runId: string;
-            status: string;
+            /** @enum {string} */
+            status: "completed" | "incomplete" | "failed";
+            /** Format: date-time */
+            timestamp: string;
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            to: string;
+            totalRecords: number;
+            totalChecked: number;
+            matched: number;
+            missing: number;
+            discrepancies: number;
+            missingInFlashERP: string[];
+            missingInUpCoach: string[];
+            details: {
+                /** @enum {string} */
+                entityType: "transaction" | "subscription" | "customer" | "invoice" | "financial_report";
+                upcoachCount: number;
+                flasherpCount: number;
+                matched: number;
+                missingInFlasherp: number;
+                missingInUpcoach: number;
+                mismatched: number;
+                duplicates: number;
+            }[];
+            duration: number;
+        };
+        ReconciliationStarted: {
+            /** Format: uuid */
+            runId: string;
+            /** @enum {string} */
+            status: "pending" | "running";
         };
         Status: {
-            enabled: boolean;
+            /** @constant */
+            enabled: true;
             /** @enum {string|null} */
             healthStatus: "healthy" | "degraded" | "down" | null;
             /** Format: date-time */
             lastFullSync: string | null;
-            lastSyncStatus: string | null;
+            /** @enum {string|null} */
+            lastSyncStatus: "success" | "partial" | "failed" | null;
             /** Format: date-time */
             nextScheduledSync: string | null;
             syncInterval: number;
@@ -343,47 +394,64 @@ export interface components {
                 pendingSyncs: number;
             };
             circuitBreaker: {
-                state: string;
+                /** @enum {string} */
+                state: "closed" | "open" | "half_open";
                 failures: number;
-                opensAt: unknown;
+                /** Format: date-time */
+                opensAt: string | null;
                 /** Format: date-time */
                 retryAt: string | null;
             };
             configuration: {
                 baseURL: string;
-                apiKeyMasked: string | null;
+                apiKeyMasked: string;
                 webhooksEnabled: boolean;
                 autoSyncEnabled: boolean;
-                syncScope: string[];
+                syncScope: ("transactions" | "subscriptions" | "customers" | "invoices" | "financialReports")[];
             };
         };
         Sync: {
             /** Format: uuid */
             id: string;
-            sourceSystem: string;
-            sourceType: string;
+            /** @enum {string} */
+            sourceSystem: "upcoach" | "flasherp";
+            /** @enum {string} */
+            sourceType: "transaction" | "subscription" | "customer" | "invoice" | "financial_report";
             /** Format: uuid */
             sourceId: string;
+            /** @enum {string} */
+            targetSystem: "upcoach" | "flasherp";
             targetId: string | null;
             /** @enum {string} */
             syncStatus: "pending" | "syncing" | "synced" | "failed" | "skipped";
+            /** Format: date-time */
+            lastSyncAttempt: string | null;
+            /** Format: date-time */
+            lastSyncSuccess: string | null;
+            syncDuration: number | null;
             retryCount: number;
             /** Format: date-time */
             nextRetryAt: string | null;
+            /** @enum {string|null} */
+            errorCode: "CONNECTION_FAILED" | "TIMEOUT" | "NETWORK_ERROR" | "AUTH_FAILED" | "INVALID_API_KEY" | "INVALID_API_SECRET" | "VALIDATION_ERROR" | "INVALID_REQUEST" | "MISSING_REQUIRED_FIELD" | "RESOURCE_NOT_FOUND" | "RESOURCE_ALREADY_EXISTS" | "RESOURCE_CONFLICT" | "RATE_LIMIT_EXCEEDED" | "QUOTA_EXCEEDED" | "SERVER_ERROR" | "SERVICE_UNAVAILABLE" | "INTERNAL_ERROR" | "SYNC_FAILED" | "DUPLICATE_SYNC" | "SYNC_CONFLICT" | "CONFIG_NOT_FOUND" | "CONFIG_DISABLED" | "CONFIG_INVALID" | "UNKNOWN_ERROR" | null;
+            errorMessage: string | null;
+            errorDetails: unknown;
             /** Format: date-time */
             createdAt: string;
             /** Format: date-time */
             updatedAt: string;
         };
         AuditLog: {
-            id: unknown;
+            /** Format: uuid */
+            id: string;
             /** @enum {string} */
             action: "sync" | "webhook_received" | "config_updated" | "manual_sync" | "health_check";
-            entityType: string | null;
+            entityType: string;
             entityId: string | null;
             /** Format: uuid */
             erpSyncId: string | null;
-            status: string;
+            /** @enum {string} */
+            status: "initiated" | "success" | "failed";
             requestPayload: unknown;
             responsePayload: unknown;
             errorDetails: unknown;
@@ -392,15 +460,15 @@ export interface components {
             userAgent: string | null;
             performedBy: string | null;
             requestId: string | null;
-            metadata: unknown;
+            metadata: Record<string, never>;
             /** Format: date-time */
             createdAt: string;
         };
         Pagination: {
-            page: number | null;
+            page: number;
             limit: number;
             total: number;
-            totalPages: number | null;
+            totalPages: number;
             hasMore: boolean;
         };
         SyncPage: {
@@ -433,7 +501,8 @@ export interface components {
                 p99: number | null;
             };
             entityMetrics: {
-                entityType: string;
+                /** @enum {string} */
+                entityType: "transaction" | "subscription" | "customer" | "invoice" | "financial_report";
                 total: number;
                 synced: number;
                 failed: number;
@@ -441,7 +510,8 @@ export interface components {
                 lastSyncAt: string | null;
             }[];
             errorMetrics: {
-                errorCode: string;
+                /** @enum {string} */
+                errorCode: "CONNECTION_FAILED" | "TIMEOUT" | "NETWORK_ERROR" | "AUTH_FAILED" | "INVALID_API_KEY" | "INVALID_API_SECRET" | "VALIDATION_ERROR" | "INVALID_REQUEST" | "MISSING_REQUIRED_FIELD" | "RESOURCE_NOT_FOUND" | "RESOURCE_ALREADY_EXISTS" | "RESOURCE_CONFLICT" | "RATE_LIMIT_EXCEEDED" | "QUOTA_EXCEEDED" | "SERVER_ERROR" | "SERVICE_UNAVAILABLE" | "INTERNAL_ERROR" | "SYNC_FAILED" | "DUPLICATE_SYNC" | "SYNC_CONFLICT" | "CONFIG_NOT_FOUND" | "CONFIG_DISABLED" | "CONFIG_INVALID" | "UNKNOWN_ERROR";
                 count: number;
                 /** Format: date-time */
                 lastOccurrence: string;
@@ -449,10 +519,11 @@ export interface components {
             healthHistory: {
                 /** Format: date-time */
                 timestamp: string;
-                status: string;
+                /** @enum {string} */
+                status: "healthy" | "degraded" | "down";
                 latency: number | null;
             }[];
-            series: unknown;
+            series: Record<string, never>;
         };
         SyncChanged: {
             message: string;
@@ -1068,13 +1139,13 @@ export interface operations {
                     "application/json": components["schemas"]["ReconciliationReport"];
                 };
             };
-            /** @description ReconciliationReport */
+            /** @description ReconciliationStarted */
             202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ReconciliationReport"];
+                    "application/json": components["schemas"]["ReconciliationStarted"];
                 };
             };
             /** @description Error */

@@ -357,7 +357,7 @@ fn plain_client(options: &Options) -> Result<reqwest::Client, BuildError> {
         .read_timeout(options.read_timeout)
         .timeout(options.timeout)
         .pool_max_idle_per_host(options.in_flight)
-        .dns_resolver(GuardedResolver { allow_private: options.allow_private })
+        .dns_resolver(GuardedResolver { names: guard::System, allow_private: options.allow_private })
         .build()?;
     Ok(client)
 }

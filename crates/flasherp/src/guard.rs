@@ -5,6 +5,7 @@
 //! connection, so that a name that leads elsewhere later does not get through. Resolvers are not asked for literal addresses: those are
 //! checked in the URL.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -62,11 +63,13 @@ pub fn check_url(url: &Url, allow_private: bool) -> Result<(), UrlRefused> {
 /// # Errors
 /// [`UrlRefused`].
 pub async fn check_resolves(url: &Url, allow_private: bool) -> Result<(), UrlRefused> {
+    check_resolves_by(&System, url, allow_private).await
+}
+
+async fn check_resolves_by(names: &impl Names, url: &Url, allow_private: bool) -> Result<(), UrlRefused> {
     check_url(url, allow_private)?;
     if let Some(Host::Domain(name)) = url.host() {
-        let port = url.port_or_known_default().unwrap_or(443);
-        let found = tokio::net::lookup_host((name, port)).await.map_err(|_| UrlRefused::Unresolvable)?;
-        let found: Vec<SocketAddr> = found.collect();
+        let found = names.addresses(name).await.map_err(|_| UrlRefused::Unresolvable)?;
         if found.is_empty() {
             return Err(UrlRefused::Unresolvable);
         }
@@ -140,17 +143,35 @@ const fn v6(a: u16, b: u16, prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), prefix)
 }
 
-/// The resolver of every connection: the system's answer, if all of it may be called.
+/// Who says where a name leads.
+pub(crate) trait Names: Clone + Send + Sync + 'static {
+    /// All addresses of a name, at this moment.
+    fn addresses(&self, name: &str) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+}
+
+/// The system's resolver.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct GuardedResolver {
+pub(crate) struct System;
+
+impl Names for System {
+    async fn addresses(&self, name: &str) -> io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host((name, 0)).await?.collect())
+    }
+}
+
+/// The resolver of every connection: what the names lead to, if all of it may be called. The connection goes to the very addresses that were checked;
+/// nobody asks a second time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GuardedResolver<N = System> {
+    pub(crate) names: N,
     pub(crate) allow_private: bool,
 }
 
-impl Resolve for GuardedResolver {
+impl<N: Names> Resolve for GuardedResolver<N> {
     fn resolve(&self, name: Name) -> Resolving {
-        let allow_private = self.allow_private;
+        let (names, allow_private) = (self.names.clone(), self.allow_private);
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found = names.addresses(name.as_str()).await?;
             check_all(&found, allow_private)?;
             Ok(Box::new(found.into_iter()) as Addrs)
         })
@@ -159,8 +180,13 @@ impl Resolve for GuardedResolver {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    use futures::FutureExt as _;
     use rstest::rstest;
+    use tokio::net::TcpListener;
+
+    use super::*;
 
     #[rstest]
     fn addresses_of_our_own_network_are_not_public(
@@ -251,6 +277,59 @@ mod tests {
             assert_eq!(check_url(&Url::parse(url).expect("a URL"), true), Ok(()));
         }
         assert_eq!(check_url(&Url::parse("ftp://127.0.0.1").expect("a URL"), true), Err(UrlRefused::Scheme));
+    }
+
+    /// A name that leads elsewhere each time that it is asked for: first to these, then to the next, and to the last for ever.
+    #[derive(Clone)]
+    struct Rebinding(Arc<Mutex<Vec<Vec<SocketAddr>>>>);
+
+    impl Rebinding {
+        fn to(turns: &[&[SocketAddr]]) -> Self {
+            Self(Arc::new(Mutex::new(turns.iter().rev().map(|turn| turn.to_vec()).collect())))
+        }
+    }
+
+    impl Names for Rebinding {
+        async fn addresses(&self, _: &str) -> io::Result<Vec<SocketAddr>> {
+            let mut turns = self.0.lock().expect("no panic before");
+            Ok(if turns.len() > 1 { turns.pop() } else { turns.last().cloned() }.unwrap_or_default())
+        }
+    }
+
+    /// Whether a call to the name, checked first as when it is saved, comes through to the listener.
+    async fn comes_through(names: Rebinding, listener: &TcpListener, allow_private: bool) -> bool {
+        let port = listener.local_addr().expect("an address").port();
+        // The very URL passes when it is saved.
+        let url = Url::parse(&format!("https://rebinding.example:{port}/v1")).expect("a URL");
+        assert_eq!(check_resolves_by(&names, &url, allow_private).await, Ok(()));
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let client = reqwest::Client::builder().no_proxy().dns_resolver(GuardedResolver { names, allow_private });
+        let call = client.build().expect("a client").get(url).send();
+        tokio::select! {
+            // Something is there that speaks no TLS: that it was called is enough.
+            called = listener.accept() => called.is_ok(),
+            answered = call => {
+                let error = answered.expect_err("nobody answers");
+                let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+                let told: Vec<String> = causes.map(ToString::to_string).collect();
+                assert!(told.iter().any(|cause| cause.contains("must not lead to loopback")), "{told:?}");
+                false
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_into_our_network_once_it_was_checked_is_not_called() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let inside = listener.local_addr().expect("an address");
+        let public = SocketAddr::from(([1, 1, 1, 1], 443));
+        let rebinding = || Rebinding::to(&[&[public], &[inside]]);
+        assert!(comes_through(rebinding(), &listener, true).await, "the name does lead there");
+        assert!(!comes_through(rebinding(), &listener, false).await);
+        // One of several is enough: which of them is called is not ours to say.
+        let beside = Rebinding::to(&[&[public], &[public, inside]]);
+        assert!(!comes_through(beside, &listener, false).await);
+        assert!(listener.accept().now_or_never().is_none(), "nobody came");
     }
 
     #[tokio::test]

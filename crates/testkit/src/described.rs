@@ -2,6 +2,29 @@
 
 use serde_json::Value;
 
+/// The admin API's description, as it is committed.
+///
+/// # Panics
+/// When it can't be read.
+#[must_use]
+pub fn admin_api() -> Value {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto-schemas/admin-api.json");
+    serde_json::from_slice(&std::fs::read(file).expect("the API's description")).expect("JSON")
+}
+
+/// What of an answer is not as a description has it: members that it does not name, or that it promises and that did not come. For services that
+/// the description is not made from.
+#[must_use]
+pub fn strays(document: &Value, schema: &str, answer: &Value) -> Vec<String> {
+    let schema = &document["components"]["schemas"][schema];
+    let names = |value: &Value| -> std::collections::BTreeSet<String> {
+        value.as_object().into_iter().flat_map(|members| members.keys().cloned()).collect()
+    };
+    let promised = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).map(ToOwned::to_owned);
+    let (came, known, promised) = (names(answer), names(&schema["properties"]), promised.collect());
+    came.difference(&known).chain(std::collections::BTreeSet::difference(&promised, &came)).cloned().collect()
+}
+
 /// An operation that is not open to all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {

@@ -3,7 +3,7 @@
 //! It can be stopped, killed, started again on the same storage and ports, and robbed of its storage. Who answers on
 //! the port is checked by a name that is made for each start.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -70,6 +70,12 @@ impl Nats {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Its log.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.options.log
     }
 
     /// Where it listens, on 127.0.0.1.

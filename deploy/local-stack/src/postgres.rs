@@ -78,6 +78,12 @@ impl Postgres {
         }
     }
 
+    /// Its log.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.options.log
+    }
+
     /// Where it listens, on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port

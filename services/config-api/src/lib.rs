@@ -55,6 +55,7 @@ use tokio_util::sync::CancellationToken;
 pub use actor::Actor;
 pub use config::Config;
 use facts::Facts;
+use handlers::unmatched::KnownPaths;
 use other_side::OtherSide;
 use overview::metrics::Overview;
 pub use state::State;
@@ -83,11 +84,12 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
     });
     let verifier = Verifier::new(&state.config.auth)?;
     let description = web::Data::new(openapi::document());
+    let known = web::Data::new(KnownPaths::of(&openapi::of_this_service()));
     let routes = {
         let state = state.clone();
         move |config: &mut web::ServiceConfig| {
             verifier.configure(config);
-            routes::configure(config, state.clone(), description.clone());
+            routes::configure(config, state.clone(), description.clone(), known.clone());
         }
     };
     let server = service::http::bind(&context, routes)?;

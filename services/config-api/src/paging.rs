@@ -1,7 +1,8 @@
 //! Pages of lists: which one is asked for, and what stands beside its rows.
 //!
 //! By `page`, with a total, for people who leaf; by `cursor`, which costs the same at any depth, for machines and long lists. The total is
-//! counted up to 10,000 and estimated above, since counting millions of rows costs more than reading the page.
+//! counted up to 10,000 and estimated above, since counting millions of rows costs more than reading the page. Pages end at row 100,000: what is
+//! passed over is read, and a page number costs its caller nothing.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,8 +19,8 @@ pub const DEFAULT_LIMIT: i64 = 25;
 pub const LARGEST_LIMIT: i64 = 100;
 /// Up to here totals are counted.
 pub const COUNTED_UP_TO: i64 = 10_000;
-/// The last page that can be asked for; beyond it, who reads on takes the cursor.
-const LAST_PAGE: i64 = 1_000_000;
+/// Up to this row there are pages; beyond it, who reads on takes the cursor.
+pub const DEEPEST: i64 = 100_000;
 
 /// Where a list goes on: behind the row with this time and id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,11 +84,16 @@ impl FromFields for Paging {
             }
             cursor
         });
-        Self {
-            page: fields.integer("page", 1..=LAST_PAGE).unwrap_or(1),
-            limit: fields.integer("limit", 1..=LARGEST_LIMIT).unwrap_or(DEFAULT_LIMIT),
-            cursor,
+        let page = fields.integer("page", 1..=i64::from(i32::MAX)).unwrap_or(1);
+        let limit = fields.integer("limit", 1..=LARGEST_LIMIT).unwrap_or(DEFAULT_LIMIT);
+        if page * limit > DEEPEST {
+            let last = DEEPEST / limit;
+            fields.wrong(
+                "page",
+                format!("is beyond row {DEEPEST}, where pages end (with this limit, page {last}); go on by cursor, or narrow the list by its filters"),
+            );
         }
+        Self { page, limit, cursor }
     }
 }
 
@@ -96,8 +102,9 @@ impl FromFields for Paging {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes what `Paging` reads")]
 pub struct PagingParameters {
-    /// The page, from 1. Not beside `cursor`.
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
+    /// The page, from 1. Pages end at row 100,000 (`page` times `limit`): beyond it, go on by `cursor`, or narrow the list by its filters. Not
+    /// beside `cursor`.
+    #[param(minimum = 1, maximum = 100_000, default = 1)]
     page: Option<i64>,
     /// Rows of a page.
     #[param(minimum = 1, maximum = 100, default = 25)]
@@ -142,7 +149,7 @@ pub struct Pagination {
     pub total: i64,
     /// Whether `total` is an estimate.
     pub total_is_estimate: bool,
-    /// Pages that `total` makes.
+    /// Pages that `total` makes, also those beyond row 100,000, which only `cursor` leads to.
     #[schema(minimum = 0)]
     pub total_pages: i64,
     /// Whether there are rows behind this page.
@@ -198,7 +205,7 @@ mod tests {
 
     #[test]
     fn pages_out_of_bounds_and_made_up_cursors_are_refused() {
-        let bad = ["page=0", "page=-1", "page=1000001", "page=9999999999999999999999", "page=x", "page="];
+        let bad = ["page=0", "page=-1", "page=9999999999", "page=9999999999999999999999", "page=x", "page="];
         for query in bad {
             assert_eq!(read(query), Err(vec!["page".to_owned()]), "{query}");
         }
@@ -210,6 +217,18 @@ mod tests {
             assert_eq!(read(&query), Err(vec!["cursor".to_owned()]), "{query}");
         }
         assert!(read("cursor=_____________________w").is_err());
+    }
+
+    #[test]
+    fn pages_end_at_row_100_000_whatever_the_limit_and_who_asks_further_is_sent_to_the_cursor() {
+        for query in ["page=4000", "page=1000&limit=100", "page=100000&limit=1", "page=33333&limit=3"] {
+            assert!(read(query).is_ok_and(|paging| paging.offset() + paging.limit <= DEEPEST), "{query}");
+        }
+        for query in ["page=4001", "page=1001&limit=100", "page=100001&limit=1", "page=33334&limit=3", "page=1000000"] {
+            let issues = Fields::of_query(query).read::<Paging>().expect_err(query);
+            assert_eq!(issues.iter().map(|detail| detail.field.as_str()).collect::<Vec<_>>(), ["page"], "{query}");
+            assert!(issues[0].issue.contains("go on by cursor"), "{query}: {}", issues[0].issue);
+        }
     }
 
     #[test]

@@ -99,8 +99,12 @@ fn records(config: &mut ServiceConfig) {
 }
 
 /// All routes, on a worker of the server. What has no route is answered 404, or 405 where another method has one.
-pub(crate) fn configure(config: &mut web::ServiceConfig, state: web::Data<State>, description: web::Data<OpenApi>) {
-    let known = web::Data::new(KnownPaths::of(&description));
+pub(crate) fn configure(
+    config: &mut web::ServiceConfig,
+    state: web::Data<State>,
+    description: web::Data<OpenApi>,
+    known: web::Data<KnownPaths>,
+) {
     let routes = |config: &mut web::ServiceConfig| {
         known.configure(config);
         described(&mut ServiceConfig::new(config));

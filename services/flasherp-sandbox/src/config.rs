@@ -17,6 +17,8 @@ use crate::{
 pub struct Config {
     /// `SANDBOX_API_KEY` and `SANDBOX_API_SECRET`: what callers must send.
     pub credentials: Credentials,
+    /// `SANDBOX_CONTROL_TOKEN`: what callers of the control API must send who are not on this machine; without one they are refused.
+    pub control_token: Option<SecretString>,
     /// `SANDBOX_CAPABILITIES`: what `/health` lists, and what works.
     pub capabilities: Capabilities,
     /// `SANDBOX_LATENCY_MS`: how long each call takes.
@@ -43,6 +45,7 @@ impl Config {
                 api_key: env.secret(&settings::SANDBOX_API_KEY),
                 api_secret: env.secret(&settings::SANDBOX_API_SECRET),
             },
+            control_token: env.opt_secret(&settings::SANDBOX_CONTROL_TOKEN),
             capabilities: env
                 .list(&settings::SANDBOX_CAPABILITIES)
                 .iter()

@@ -40,6 +40,8 @@ pub struct Sandbox {
     pub counters: Counters,
     /// What callers must send.
     pub credentials: Credentials,
+    /// What callers of the control API must send who are not on this machine; without one they are refused.
+    pub control_token: Option<SecretString>,
     /// Stripe's deliveries.
     pub sends: Sends,
     /// What has happened at Stripe.
@@ -70,6 +72,7 @@ impl Sandbox {
             misbehaviour: Misbehaviour::new(config.latency),
             counters: Counters::default(),
             credentials: config.credentials.clone(),
+            control_token: config.control_token.clone(),
             sends: Sends::new(config.stripe_target.clone(), config.stripe_secret.clone())?,
             history: History::default(),
             stripe_api_key: config.stripe_api_key.clone(),

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_web::web;
 use ipnet::IpNet;
+use secrecy::SecretString;
 use service::Context;
 use service::auth::Verifier;
 use service::http::{Bound, RateLimit};
@@ -26,7 +27,7 @@ use access::Origin;
 use panel::Panel;
 use proxy::{Backend, Upstream};
 
-pub use config::Config;
+pub use config::{Config, Patience};
 
 /// What handlers have at hand; one for each of the server's threads, with connections to the backends of its own.
 pub(crate) struct Gateway {
@@ -37,7 +38,9 @@ pub(crate) struct Gateway {
     pub(crate) trusted_proxies: Arc<[IpNet]>,
     pub(crate) panel: Arc<Panel>,
     pub(crate) upstreams: Arc<[Upstream]>,
+    pub(crate) sandbox_token: Option<SecretString>,
     pub(crate) client: reqwest::Client,
+    pub(crate) patience: Patience,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -87,7 +90,9 @@ pub fn bind(context: &Context, config: Config) -> anyhow::Result<Bound> {
         trusted_proxies: Arc::clone(&trusted_proxies),
         panel: Arc::clone(&panel),
         upstreams: Arc::clone(&upstreams),
+        sandbox_token: config.sandbox_token.clone(),
         client: clients[next.fetch_add(1, Ordering::Relaxed) % threads].clone(),
+        patience: config.patience,
         shutdown: shutdown.clone(),
     };
     service::http::bind(context, move |config| routes::configure(config, web::Data::new(make())))

@@ -62,9 +62,13 @@ pub(crate) const HANDED_ON: &[Route] = &[
 ];
 
 pub(crate) fn configure(config: &mut web::ServiceConfig, gateway: web::Data<Gateway>) {
-    let mut all = web::scope("")
-        .wrap(from_fn(access::guard))
-        .service(web::resource("/api/auth/session").get(session::show).post(session::begin).delete(session::end));
+    let mut all = web::scope("").wrap(from_fn(access::guard)).service(
+        web::resource("/api/auth/session")
+            .get(session::show)
+            .post(session::begin)
+            .delete(session::end)
+            .default_service(web::to(session::other_method)),
+    );
     for route in HANDED_ON.iter().filter(|route| gateway.upstream(route.to).is_some()) {
         let handler = async |request: HttpRequest, body: web::Payload, gateway: web::Data<Gateway>| {
             forward::forward(request, body, gateway, route).await

@@ -8,7 +8,9 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix_web::http::header::ALLOW;
 use actix_web::{HttpRequest, HttpResponse, web};
+use events::WebhookSource;
 use service::http::RequestScope;
 
 use crate::endpoint::Endpoint;
@@ -21,8 +23,8 @@ pub(crate) fn configure(config: &mut web::ServiceConfig, worker: Rc<Worker>, end
         .service(
             web::scope("")
                 .wrap(RequestScope)
-                .route("/api/webhooks/stripe/health", web::get().to(async || health(events::WebhookSource::Stripe)))
-                .route("/api/webhooks/flasherp/health", web::get().to(async || health(events::WebhookSource::Flasherp)))
+                .service(healths("/api/webhooks/stripe/health", WebhookSource::Stripe))
+                .service(healths("/api/webhooks/flasherp/health", WebhookSource::Flasherp))
                 .default_service(web::to(async || HttpResponse::NotFound().finish())),
         );
 }
@@ -32,6 +34,11 @@ pub(crate) fn configure(config: &mut web::ServiceConfig, worker: Rc<Worker>, end
 pub(crate) struct Endpoints {
     pub(crate) stripe: Arc<Endpoint>,
     pub(crate) flasherp: Arc<Endpoint>,
+}
+
+fn healths(path: &'static str, source: WebhookSource) -> actix_web::Resource {
+    let other_method = async || HttpResponse::MethodNotAllowed().insert_header((ALLOW, "GET")).finish();
+    web::resource(path).get(move || std::future::ready(health(source))).default_service(web::to(other_method))
 }
 
 fn deliveries(path: &'static str, worker: &Rc<Worker>, endpoint: &Arc<Endpoint>) -> actix_web::Resource {

@@ -106,6 +106,7 @@ pub(super) async fn answers(stage: &mut Stage) {
         stage.post(&format!("/api/erp/sync/customer/{user}?wait=2"), &json!({})).await;
         let request = stage.admin(Method::GET, &format!("/api/erp/preview/customer/{user}"));
         stage.send(request).await;
+        stage.post("/api/erp/sync/reconcile?wait=5", &json!({"entityTypes": ["customer"], "cutoffSeconds": 0})).await;
         for job in ["health-check", "pull-missed-events"] {
             stage.post(&format!("/api/erp/jobs/{job}/run"), &json!({})).await;
         }
@@ -119,6 +120,11 @@ pub(super) async fn answers(stage: &mut Stage) {
         let request = stage.admin(Method::PUT, "/api/erp/config").json(&json!({"syncInterval": 3600 + round}));
         assert_eq!(stage.send(request).await.0, 200);
     }
+    eventually(LONG, "it was tried to tell people, by Slack and by mail", || async {
+        let tried = "SELECT count(DISTINCT channel) FROM scheduling.alert_notices WHERE attempts > 0";
+        sqlx::query_scalar::<_, i64>(tried).fetch_one(&stage.pool).await.expect("a count") == 2
+    })
+    .await;
     let port = stage.echo.port;
     for url in [
         format!("https://127.0.0.1:{port}/v1"),

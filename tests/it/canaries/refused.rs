@@ -22,9 +22,11 @@ pub(super) fn settings(stage: &mut Stage) {
         ("FLASHERP_API_KEYS", secret.clone()),
         ("CONFIG_API_URL", format!("http://user:{secret}@127.0.0.1:1/path")),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http//user:{secret}@host")),
+        ("SLACK_WEBHOOK_URL", format!("https//hooks.slack.com/{secret}")),
+        ("SMTP_URL", format!("smtp//alerts:{secret}@host")),
     ];
     for (name, value) in all {
-        for program in ["gateway", "config-api", "ingress", "sync-worker", "scheduler"] {
+        for program in ["gateway", "config-api", "ingress", "sync-worker", "scheduler", "reconciler"] {
             say(stage, program, &[], &[(name, &value)]);
         }
     }

@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 use testkit::tokens::Token;
 use testkit::{PrivateBroker, PrivateDatabase, Scratch, Service, ServiceOptions};
 
+use super::collector::Collector;
 use super::echo::Echo;
 use super::search::{Canary, Kind, Place};
 use crate::system::LONG;
@@ -15,7 +16,7 @@ use crate::system::LONG;
 /// A canary's name here, and what makes one of something random.
 type Made = (&'static str, fn(&str) -> String);
 
-const SECRETS: [Made; 12] = [
+const SECRETS: [Made; 14] = [
     ("FLASHERP_API_KEY", |random| format!("fk{random}")),
     ("FLASHERP_API_SECRET", |random| format!("fs{random}")),
     ("FLASHERP_WEBHOOK_SECRET", |random| format!("fw{random}")),
@@ -29,6 +30,8 @@ const SECRETS: [Made; 12] = [
     ("a webhook secret that was saved", |random| format!("sw{random}")),
     ("a candidate", |random| format!("ca{random}")),
     ("a password", |random| format!("pw{random}")),
+    ("Slack's address", |random| format!("slack{random}")),
+    ("the mail server's password", |random| format!("smtp{random}")),
 ];
 const PERSONAL: [Made; 3] = [
     ("a name", |random| format!("Ada {random}")),
@@ -41,7 +44,8 @@ pub(super) struct Stage {
     pub(super) broker: PrivateBroker,
     pub(super) echo: Echo,
     pub(super) gateway: Service,
-    /// config-api, ingress, sync-worker, scheduler.
+    collector: Collector,
+    /// config-api, sync-worker, scheduler, ingress, reconciler.
     pub(super) services: Vec<Service>,
     pub(super) scratch: Scratch,
     pub(super) canaries: Vec<Canary>,
@@ -60,11 +64,28 @@ impl Stage {
         let made = |kind, (name, make): &Made| Canary { kind, name, value: make(&random()) };
         let mut canaries: Vec<_> = SECRETS.iter().map(|secret| made(Kind::Secret, secret)).collect();
         canaries.extend(PERSONAL.iter().map(|personal| made(Kind::Personal, personal)));
-        let echo = Echo::start().await;
+        let mut passwords = vec![("the database's password", password_in(&database.url_for("erp_config_api")))];
+        for (name, user) in [
+            ("config-api's password for the broker", "config-api"),
+            ("the worker's password for the broker", "sync-worker"),
+            ("the scheduler's password for the broker", "scheduler"),
+            ("ingress' password for the broker", "ingress"),
+            ("the reconciler's password for the broker", "reconciler"),
+        ] {
+            passwords.push((name, password_in(&broker.url_for(user))));
+        }
+        canaries.extend(passwords.into_iter().map(|(name, value)| Canary { kind: Kind::Secret, name, value }));
+        let (echo, collector) = (Echo::start().await, Collector::start());
         let pool = PgPool::connect(&database.postgres.url(local_stack::postgres::SUPERUSER, "erp"))
             .await
             .expect("a superuser");
-        let plan = Plan { canaries: &canaries, database: &database, broker: &broker, folder: scratch.path() };
+        let plan = Plan {
+            canaries: &canaries,
+            database: &database,
+            broker: &broker,
+            folder: scratch.path(),
+            collector: collector.url(),
+        };
         let base_url = format!("http://127.0.0.1:{}/v1", echo.port);
         let stripe_url = format!("http://127.0.0.1:{}/stripe", echo.port);
         let config_api = plan
@@ -87,13 +108,24 @@ impl Stage {
             .env("FLASHERP_SETTLE_SECS", "1")
             .env("SYNC_LEASE_SECS", "8")
             .env("SYNC_RETRY_BASE_SECS", "1");
-        let scheduler = stripe(plan.service("scheduler", Some("erp_scheduler")));
+        // Neither takes what it is sent: to tell why is what could give the address or the password away.
+        let mail = format!("smtp://alerts:{}@127.0.0.1:{}", plan.of("the mail server's password"), echo.port);
+        let scheduler = stripe(plan.service("scheduler", Some("erp_scheduler")))
+            .env("SLACK_WEBHOOK_URL", format!("http://127.0.0.1:{}/services/{}", echo.port, plan.of("Slack's address")))
+            .env("SMTP_URL", mail)
+            .env("ALERT_EMAIL_TO", "finance@example.com");
+        let reconciler = plan
+            .service("reconciler", Some("erp_reconciler"))
+            .env("ERP_ALLOW_PRIVATE_BASE_URL", "true")
+            .env("FLASHERP_TIMEOUT_SECS", "2")
+            .env("CIRCUIT_FAILURES", "1000")
+            .env("RECONCILIATION_PATIENCE_SECS", "1");
         let ingress = plan
             .service("ingress", Some("erp_ingress"))
             .env("STRIPE_WEBHOOK_SECRET", plan.of("STRIPE_WEBHOOK_SECRET"))
             .env("FLASHERP_WEBHOOK_SECRET", plan.of("FLASHERP_WEBHOOK_SECRET"));
         let mut services = Vec::new();
-        for options in [config_api.env("ERP_ALLOW_PRIVATE_BASE_URL", "true"), worker, scheduler, ingress] {
+        for options in [config_api.env("ERP_ALLOW_PRIVATE_BASE_URL", "true"), worker, scheduler, ingress, reconciler] {
             let mut service = Service::start(options).await.expect("it starts");
             service.until_ready(LONG).await.expect("ready");
             services.push(service);
@@ -110,7 +142,20 @@ impl Stage {
         // Whoever has the token is in: it is a secret too.
         let signature = admin.rsplit('.').next().expect("three parts").to_owned();
         canaries.push(Canary { kind: Kind::Secret, name: "an admin's token", value: signature });
-        Self { database, broker, echo, gateway, services, scratch, canaries, places: Vec::new(), pool, client, admin }
+        Self {
+            database,
+            broker,
+            echo,
+            collector,
+            gateway,
+            services,
+            scratch,
+            canaries,
+            places: Vec::new(),
+            pool,
+            client,
+            admin,
+        }
     }
 
     /// A canary's value.
@@ -170,14 +215,28 @@ impl Stage {
             let log = std::fs::read_to_string(service.log()).expect("a log");
             self.places.push(Place::new(format!("log of {}", service.name()), log));
         }
+        for export in self.collector.end().await {
+            self.places.push(Place::new("trace", export));
+        }
         self.broker.nats.stop().await.expect("the broker stops");
         files(&self.scratch.path().join("nats"), &mut self.places);
+        let servers = [("postgres", self.database.postgres.log()), ("nats", self.broker.nats.log())];
+        for (name, log) in servers {
+            let text = std::fs::read(log).expect("a log");
+            self.places.push(Place::new(format!("server's log of {name}"), String::from_utf8_lossy(&text)));
+        }
         (self.places, self.canaries)
     }
 }
 
 fn of<'a>(canaries: &'a [Canary], name: &str) -> &'a str {
     &canaries.iter().find(|canary| canary.name == name).unwrap_or_else(|| panic!("no canary {name}")).value
+}
+
+/// The password that a URL holds.
+fn password_in(url: &str) -> String {
+    let credentials = url.split_once("://").and_then(|(_, rest)| rest.split_once('@')).expect("credentials").0;
+    credentials.split_once(':').expect("a password").1.to_owned()
 }
 
 /// Every column of every table, as text.
@@ -215,6 +274,7 @@ struct Plan<'a> {
     database: &'a PrivateDatabase,
     broker: &'a PrivateBroker,
     folder: &'a Path,
+    collector: String,
 }
 
 impl Plan<'_> {
@@ -223,7 +283,9 @@ impl Plan<'_> {
     }
 
     fn service(&self, name: &str, role: Option<&str>) -> ServiceOptions {
-        let options = testkit::service(name, self.folder).env("RUST_LOG", "trace");
+        let options = testkit::service(name, self.folder)
+            .env("RUST_LOG", "trace")
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", self.collector.clone());
         let Some(role) = role else { return options };
         // The key's bytes are its canary's text and four more.
         let key = base64::Engine::encode(

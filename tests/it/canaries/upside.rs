@@ -102,6 +102,7 @@ pub(super) async fn everything_read(stage: &mut Stage) {
         "/api/erp/sync-history?limit=100",
         "/api/erp/audit-logs?limit=100",
         "/api/erp/webhooks?limit=100",
+        "/api/erp/reconciliations?limit=100",
         "/api/openapi.json",
     ] {
         let request = stage.admin(Method::GET, path);

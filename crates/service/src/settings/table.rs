@@ -230,6 +230,8 @@ settings! {
     STRIPE_TARGET_URL = url().default("http://127.0.0.1:8080/api/webhooks/stripe").read_by(&[Sandbox]);
     /// Where the sandbox sends FlashERP's webhooks, once it is told to. They are signed with every one of FLASHERP_WEBHOOK_SECRET.
     FLASHERP_TARGET_URL = url().default("http://127.0.0.1:8080/api/webhooks/flasherp").read_by(&[Sandbox]);
+    /// What whoever is not on the sandbox's own machine sends it in `Authorization: Bearer` to call its control API; the gateway sends it for admins. Unset: the control API takes calls of its own machine alone.
+    SANDBOX_CONTROL_TOKEN = text().secret().read_by(&[Gateway, Sandbox]);
     /// A file in which the sandbox keeps its records, so that they survive a restart. Unset: they end with the process.
     SANDBOX_SNAPSHOT_FILE = path().read_by(&[Sandbox]);
 

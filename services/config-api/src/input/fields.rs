@@ -141,8 +141,8 @@ impl Fields {
     pub fn integer(&mut self, name: &str, bounds: RangeInclusive<i64>) -> Option<i64> {
         let number = match self.given.remove(name)? {
             Given::Json(value) => value.as_i64(),
-            // `+5`, which i64 would take, is in a query a space and a 5.
-            Given::Text(text) => text.parse().ok(),
+            // i64 would take `+5`, which no number in JSON is.
+            Given::Text(text) => text.parse().ok().filter(|_| !text.starts_with('+')),
         };
         match number.filter(|number| bounds.contains(number)) {
             Some(number) => Some(number),

@@ -8,12 +8,19 @@ use time::OffsetDateTime;
 pub struct Conditions<'a> {
     sql: &'a mut QueryBuilder<Postgres>,
     is_first: bool,
+    /// All rows are at this time or before.
+    until: Option<OffsetDateTime>,
 }
 
 impl<'a> Conditions<'a> {
     /// On a statement that has no condition yet.
     pub fn new(sql: &'a mut QueryBuilder<Postgres>) -> Self {
-        Self { sql, is_first: true }
+        Self { sql, is_first: true, until: None }
+    }
+
+    /// The same, where only rows at this time or before are asked for anyway.
+    pub fn until(self, until: Option<OffsetDateTime>) -> Self {
+        Self { until, ..self }
     }
 
     /// For the next condition.
@@ -41,12 +48,13 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    /// The column is at or after `from`, and before `to`.
+    /// The column, by which the list is ordered, is at or after `from`, and before `to`.
     pub fn within(&mut self, column: &str, from: Option<OffsetDateTime>, to: Option<OffsetDateTime>) {
         if let Some(from) = from {
             self.and().push(format!("r.{column} >= ")).push_bind(from);
         }
-        if let Some(to) = to {
+        // Of two upper bounds, a time and a row's place, PostgreSQL begins at the time and reads all up to the place.
+        if let Some(to) = to.filter(|to| self.until.is_none_or(|until| until >= *to)) {
             self.and().push(format!("r.{column} < ")).push_bind(to);
         }
     }

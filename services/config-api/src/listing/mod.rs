@@ -108,7 +108,7 @@ pub fn statement<L: List>(before: &'static str, filter: &L, place: Place) -> Que
         false => format!("{before}SELECT {columns} FROM {from} AS r"),
         true => format!("{before}SELECT {columns} FROM (SELECT {keys} FROM {from} AS r"),
     });
-    let mut only = Conditions::new(&mut sql);
+    let mut only = Conditions::new(&mut sql).until(place.behind.filter(|_| L::AT.is_some()).map(|behind| behind.at));
     filter.conditions(&mut only);
     match (place.behind, L::AT) {
         (None, _) => {}

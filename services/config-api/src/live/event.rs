@@ -119,3 +119,72 @@ pub(super) fn of(fact: &AnyEvent) -> Option<(Kind, Value)> {
         | AnyEvent::ReconciliationRequested(_) => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use events::{CATALOG, Decode as _};
+
+    use super::*;
+
+    /// Of each type of event that there is, what a client is told of its first example.
+    fn told() -> BTreeMap<&'static str, Option<(&'static str, Value)>> {
+        CATALOG
+            .iter()
+            .map(|info| {
+                let body = json!({
+                    "id": "0193b7d2-7f5c-7000-8000-000000000001", "source": "/erp/test", "type": info.kind, "specversion": "1.0",
+                    "time": "2026-01-31T12:00:00.000Z", "datacontenttype": "application/json", "data": (info.examples)()[0],
+                });
+                let event = AnyEvent::decode(body.to_string().as_bytes()).expect(info.kind);
+                (info.name, of(&event).map(|(kind, told)| (kind.as_str(), told)))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn each_fact_is_told_as_its_kind_with_what_to_fetch_again_and_nothing_of_a_payload() {
+        let told = told();
+        let kinds: Vec<_> =
+            told.iter().filter_map(|(name, told)| told.as_ref().map(|(kind, _)| (*name, *kind))).collect();
+        assert_eq!(
+            kinds,
+            [
+                ("AlertRaised", "alert"),
+                ("CircuitChanged", "circuit"),
+                ("ConfigChanged", "config"),
+                ("HealthChecked", "health"),
+                ("JobFinished", "job"),
+                ("ReconciliationCompleted", "reconciliation"),
+                ("SyncCompleted", "sync"),
+                ("SyncDuplicateFound", "sync"),
+                ("SyncFailed", "sync"),
+                ("WebhookApplied", "webhook"),
+            ]
+        );
+        let members = |name: &str| {
+            let told = told[name].as_ref().and_then(|(_, told)| told.as_object()).expect("an object");
+            told.keys().map(String::as_str).collect::<Vec<_>>()
+        };
+        for (name, expected) in [
+            ("AlertRaised", &["alertId"][..]),
+            ("CircuitChanged", &["paused", "state"]),
+            ("ConfigChanged", &["deleted", "version"]),
+            ("HealthChecked", &["status"]),
+            ("JobFinished", &["name", "result", "runId"]),
+            ("ReconciliationCompleted", &["runId", "status"]),
+            ("SyncCompleted", &["batchId", "entityType", "result", "sourceId", "syncId"]),
+            ("SyncDuplicateFound", &["entityType", "result", "sourceId", "syncId"]),
+            ("SyncFailed", &["batchId", "entityType", "errorCode", "result", "sourceId", "syncId"]),
+            ("WebhookApplied", &["eventType", "source", "status", "webhookEventId"]),
+        ] {
+            assert_eq!(members(name), expected, "{name}");
+        }
+        let result = |name: &str| told[name].as_ref().map(|(_, told)| told["result"].clone());
+        assert_eq!(
+            (result("SyncFailed"), result("SyncDuplicateFound")),
+            (Some(json!("failed")), Some(json!("duplicate")))
+        );
+    }
+}

@@ -1,7 +1,7 @@
 //! A reconciliation asked for, waited for, and reported.
 //!
 //! The run and its audit row are one transaction; the hint goes out after it, and a reconciler's timer finds what a lost one would have told. Who waits
-//! hears of ends as this process hears of them, and reads the row: a fact that is lost costs a moment.
+//! hears of ends as this process hears of them, and reads the row then; by the clock only while the broker is away.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ const WINDOW: time::Duration = time::Duration::days(90);
 const CUTOFF_SECS: i64 = 300;
 /// Ids in a report.
 const SHOWN: i64 = 100;
-/// A run's end is looked for at least so often.
+/// While no end can be heard of, it is looked for so often.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// What is to be compared.
@@ -180,8 +180,22 @@ pub(crate) async fn wait_for(state: &State, run: Uuid, wait: Duration) -> Result
         if left.is_zero() || found.as_ref().is_none_or(|run| run.finished_at.is_some()) {
             return Ok(found);
         }
-        // Late or early, it is looked at again.
-        let _heard = tokio::time::timeout(left.min(LOOK), ended).await;
+        // Early, late, or another run's: it is looked at again.
+        tokio::select! {
+            () = ended => {}
+            () = deafness(state) => {}
+            () = tokio::time::sleep(left) => {}
+        }
+    }
+}
+
+/// Comes true in a while if there is no broker then to hear of an end from. When it is back, whoever waits is told that something may have been missed.
+async fn deafness(state: &State) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if !state.broker.is_connected() {
+            return;
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use testkit::tokens::{self, BadToken, SECRET, SigningKey, Token, bad_tokens};
 use crate::api::{Answer, Api};
 
 fn operations() -> Vec<Operation> {
-    let described = serde_json::from_str(&config_api::openapi::text()).expect("JSON");
+    let described = serde_json::to_value(config_api::openapi::of_this_service()).expect("JSON");
     let operations = guarded_operations(&described);
     assert!(operations.len() >= 40, "{operations:?}");
     operations

@@ -222,6 +222,25 @@ async fn a_client_that_goes_away_leaves_whole_batches_and_goes_on_with_its_key()
     api.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_stands_still_is_given_up_told_how_to_go_on_and_leaves_whole_batches() {
+    let api = Api::start().await;
+    let pool = api.pool().await;
+    let (feed, body) = fed();
+    let sending = tokio::spawn(Answer::of(request(&api, NDJSON).header("idempotency-key", "k").body(body)));
+    // All of one batch, and half a line.
+    feed.send(format!("{}{{\"entityType\"", users(0..1500))).expect("read");
+    let answer = sending.await.expect("no panic");
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (408, Some("TIMEOUT")), "{answer:?}");
+    assert!(answer.text.contains("send the same file with the same Idempotency-Key"), "{answer:?}");
+    drop(feed);
+    assert_eq!(one::<i64>(&pool, "SELECT count(*) FROM upcoach.users").await, 1000);
+    assert_eq!(one::<String>(&pool, "SELECT status::text FROM sync.batches").await, "failed");
+    assert_eq!(counts(&keyed(&api, "k", &users(0..1600)).await), [1600, 0, 0, 0]);
+    assert_eq!(one::<i64>(&pool, "SELECT count(*) FROM sync.requests").await, 1600, "none asked for twice");
+    api.stop().await;
+}
+
 #[rstest]
 #[case("import.before_commit:2", 1000)]
 #[case("import.after_commit:2", 2000)]

@@ -129,8 +129,32 @@ async fn totals_are_exact_up_to_ten_thousand_and_said_to_be_estimates_above() {
     assert_eq!((invoices["totalIsEstimate"].as_bool(), invoices["total"].as_i64()), (Some(false), Some(3_000)));
     let last = pagination("page=480").await;
     assert_eq!((last["hasMore"].as_bool(), last["page"].as_i64()), (Some(false), Some(480)));
-    let beyond = api.get("/api/erp/sync-history?page=1000000&limit=100").await;
-    assert_eq!((beyond.status, ids(&beyond)), (200, Vec::new()));
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_end_at_a_row_and_whoever_asks_for_one_beyond_is_sent_to_the_cursor() {
+    let api = Api::start().await;
+    for query in ["page=4000", "page=1000&limit=100", "page=100000&limit=1"] {
+        let last = api.get(&format!("/api/erp/sync-history?{query}")).await;
+        assert_eq!((last.status, ids(&last)), (200, Vec::new()), "{query}");
+    }
+    for (list, query) in [
+        ("sync-history", "page=1001&limit=100"),
+        ("sync-history", "page=4001"),
+        ("sync-history", "page=1000000&limit=100"),
+        ("sync-history", "page=1000000&limit=100&status=failed"),
+        ("audit-logs", "page=4001"),
+        ("webhooks", "page=4001"),
+        ("batches", "page=4001"),
+        ("reconciliations", "page=4001"),
+        ("reconciliations/00000000-0000-0000-0000-000000000000/findings", "page=4001"),
+    ] {
+        let beyond = api.get(&format!("/api/erp/{list}?{query}")).await;
+        assert_eq!((beyond.status, beyond.wrong_fields()), (400, vec!["page".to_owned()]), "{list}?{query}");
+        let issue = beyond.json()["details"][0]["issue"].as_str().expect("an issue").to_owned();
+        assert!(issue.contains("cursor") && issue.contains("filters"), "{issue}");
+    }
     api.stop().await;
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod audit;
+mod bad_input;
 mod batches;
 mod boot;
 mod changes;

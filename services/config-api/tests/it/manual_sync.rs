@@ -184,3 +184,27 @@ async fn unknown_records_and_an_integration_that_is_off_are_told_apart() {
     assert_eq!(asked_for, json!(0));
     api.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_breaker_is_open_it_is_accepted_at_once() {
+    let mut world = World::new().await;
+    world.sandbox.set_outage(testkit::sandbox::Outage::Cut).await;
+    world.start_worker().await;
+    for _ in 0..10 {
+        world.user().await;
+    }
+    testkit::eventually(DEADLINE, "the breaker opens", || async {
+        world.api.get("/api/erp/status").await.json()["circuitBreaker"]["state"] == "open"
+    })
+    .await;
+    let user = world.user().await;
+    let answer = world.post(&format!("/api/erp/sync/customer/{user}?wait=30")).await;
+    let result = answer.json();
+    assert_eq!(
+        (answer.status, &result["success"], &result["status"]),
+        (202, &json!(false), &json!("syncing")),
+        "{result}"
+    );
+    assert_eq!(answer.header("location"), format!("/api/erp/syncs/{}", result["syncId"].as_str().expect("an id")));
+    world.stop().await;
+}

@@ -71,12 +71,15 @@ async fn exposure_is_money_that_flasherp_does_not_hold_yet_by_currency_and_age()
     world.payment(user, 1, "usd").await;
     world.payment(user, -500, "jpy").await;
     sqlx::query("UPDATE upcoach.transactions SET description = 'again'").execute(&world.pool).await.expect("changed");
-    let old = world.payment(user, 700, "usd").await;
-    sqlx::query("UPDATE sync.requests SET requested_at = now() - interval '2 hours' WHERE source_id = $1")
-        .bind(old)
-        .execute(&world.pool)
-        .await
-        .expect("older");
+    for (amount, minutes) in [(200, 30), (700, 120), (4, 24 * 60 - 1), (9000, 24 * 60 + 1), (30000, 5 * 24 * 60)] {
+        let old = world.payment(user, amount, "usd").await;
+        sqlx::query("UPDATE sync.requests SET requested_at = now() - make_interval(mins => $2) WHERE source_id = $1")
+            .bind(old)
+            .bind(minutes)
+            .execute(&world.pool)
+            .await
+            .expect("older");
+    }
     let shown = exposure(&world).await;
     assert_eq!(
         (&shown[0]["currency"], &shown[0]["amount"], &shown[0]["count"]),
@@ -84,10 +87,13 @@ async fn exposure_is_money_that_flasherp_does_not_hold_yet_by_currency_and_age()
     );
     assert_eq!(
         (&shown[1]["currency"], &shown[1]["amount"], &shown[1]["count"]),
-        (&json!("USD"), &json!("18.00"), &json!(3))
+        (&json!("USD"), &json!("410.04"), &json!(7))
     );
-    assert_eq!(shown[1]["under5Minutes"], json!({"amount": "11.00", "count": 2}));
-    assert_eq!(shown[1]["under24Hours"], json!({"amount": "7.00", "count": 1}));
+    for (age, amount, count) in
+        [("under5Minutes", "11.00", 2), ("under1Hour", "2.00", 1), ("under24Hours", "7.04", 2), ("older", "390.00", 2)]
+    {
+        assert_eq!(shown[1][age], json!({"amount": amount, "count": count}), "{age}");
+    }
     world.start_worker().await;
     testkit::eventually(DEADLINE, "all is in FlashERP", || async { exposure(&world).await == json!([]) }).await;
     assert!(
@@ -154,6 +160,20 @@ async fn failures_are_grouped_by_code_field_and_words_and_handled_together() {
 
     let counted = world.api.post(&format!("{path}/retry"), &json!({"dryRun": true})).await.json();
     assert_eq!((&counted["matched"], &counted["changed"]), (&json!(3), &json!(0)));
+    let again = world.api.post(&format!("{path}/retry"), &json!({})).await;
+    assert_eq!((again.status, &again.json()["matched"], &again.json()["changed"]), (200, &json!(3), &json!(3)));
+    let of_it = "SELECT count(*) FROM sync.erp_syncs WHERE sync_status = 'pending' AND due_at <= now() AND $1::uuid IS NOT NULL";
+    assert_eq!(world.value::<i64>(of_it, user).await, 3, "they are due at once");
+    assert_eq!(world.api.get("/api/erp/error-groups").await.json()["data"].as_array().map(Vec::len), Some(1));
+    sqlx::query(
+        "UPDATE sync.erp_syncs SET sync_status = 'failed', due_at = NULL, next_retry_at = NULL, error_code = 'VALIDATION_ERROR',
+            error_message = 'the amount 1 of \"x\" is not acceptable', error_details = '[{\"field\": \"amount\", \"issue\": \"too small\"}]'
+         WHERE id = ANY ($1)",
+    )
+    .bind(&failed)
+    .execute(&world.pool)
+    .await
+    .expect("failed again");
     let done = world.api.post(&format!("{path}/skip"), &json!({"reason": "test data"})).await.json();
     assert_eq!((&done["matched"], &done["changed"]), (&json!(3), &json!(3)));
     assert_eq!(

@@ -197,3 +197,67 @@ async fn what_is_not_there_or_not_understood_is_refused() {
     assert_eq!((off.status, &off.json()["code"]), (503, &json!("CONFIG_DISABLED")));
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_hears_of_the_end_by_the_fact_and_does_not_keep_looking() {
+    let mut world = World::new().await;
+    let body = json!({"entityTypes": ["customer"], "cutoffSeconds": 0});
+    let ask = |wait: u32| {
+        let path = format!("/api/erp/sync/reconcile?wait={wait}");
+        tokio::spawn(Answer::of(world.api.request(Method::POST, &path).json(&body)))
+    };
+    let waiting = ask(30);
+    testkit::eventually(DEADLINE, "it was asked for", || async {
+        world.value::<i64>("SELECT count(*) FROM reconciliation.runs WHERE $1::uuid IS NOT NULL", Uuid::nil()).await
+            == 1
+    })
+    .await;
+    // An end that nobody tells of, which only who looks can see.
+    let ended: Uuid = sqlx::query_scalar(
+        "UPDATE reconciliation.runs SET status = 'completed', started_at = now(), finished_at = now(), proven = true RETURNING id",
+    )
+    .fetch_one(&world.pool)
+    .await
+    .expect("ended");
+    let other = ask(3).await.expect("no panic");
+    assert_eq!(other.status, 202, "{other:?}");
+    assert!(!waiting.is_finished(), "it was looked for all the while");
+    // The other one's end is told, and whoever waits looks.
+    world.start_reconciler().await;
+    let done = waiting.await.expect("no panic");
+    assert_eq!((done.status, &done.json()["runId"]), (200, &json!(ended)), "{done:?}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_broker_a_reconciliations_end_is_seen_by_the_clock() {
+    let mut world = World::with_api(|options| options.env("NATS_URL", "nats://nobody:nothing@127.0.0.1:9")).await;
+    world.start_reconciler().await;
+    let body = json!({"entityTypes": ["customer"], "cutoffSeconds": 0});
+    let done = reconcile(&world, "without", body).await;
+    assert_eq!((done.status, &done.json()["status"]), (200, &json!("completed")), "{done:?}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_finding_is_ignored_once_with_or_without_a_note() {
+    let world = World::new().await;
+    // Doubles that workers met are under the nil UUID.
+    crate::rows::runs(&world.pool, 1).await;
+    crate::rows::findings(&world.pool, 12).await;
+    let path = format!("/api/erp/reconciliations/{}/findings", Uuid::nil());
+    let found = world.api.get(&path).await.json();
+    for (n, note) in [json!({}), json!({"note": "known"})].into_iter().enumerate() {
+        let id = found["data"][n]["id"].as_str().expect("an id").to_owned();
+        let ignored = world.api.post(&format!("{path}/{id}/ignore"), &note).await;
+        assert_eq!(ignored.status, 200, "{ignored:?}");
+        let shown = ignored.json();
+        assert_eq!((&shown["decision"], &shown["note"]), (&json!("ignored"), &note["note"]), "{shown}");
+        assert!(shown["decidedBy"].is_string() && shown["decidedAt"].is_string(), "{shown}");
+        assert_eq!(world.api.post(&format!("{path}/{id}/ignore"), &note).await.status, 409, "it was decided on");
+        assert_eq!(world.audited(&id).await.last().map(|row| row.1.clone()), Some(json!("finding.ignored")));
+    }
+    let open = world.api.get(&format!("{path}?decision=ignored")).await.json();
+    assert_eq!(open["pagination"]["total"], 2);
+    world.stop().await;
+}

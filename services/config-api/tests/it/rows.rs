@@ -72,12 +72,67 @@ pub(crate) async fn webhooks(pool: &PgPool, count: i32) {
         .expect("set");
 }
 
+/// So many batches, one a minute back from now: of all kinds, nearly all completed, every 500th failed, none cancelled, and three of them running.
+pub(crate) async fn batches(pool: &PgPool, count: i32) {
+    sqlx::query(
+        "INSERT INTO sync.batches (id, kind, status, created_at, started_at, asked_at, finished_at)
+         SELECT md5('batch' || n)::uuid, CASE WHEN n % 300 = 0 THEN 'bulk_skip' WHEN n % 3 = 0 THEN 'bulk_retry' ELSE 'full_sync' END::sync.batch_kind,
+            CASE WHEN n <= 3 THEN 'running' WHEN n % 500 = 0 THEN 'failed' ELSE 'completed' END::sync.batch_status,
+            made, made, CASE WHEN n > 3 THEN made END, CASE WHEN n > 3 THEN made END
+         FROM generate_series(1, $1) AS n, LATERAL (SELECT now() - n * interval '1 minute' AS made) AS made",
+    )
+    .bind(count)
+    .execute(pool)
+    .await
+    .expect("batches");
+}
+
+/// The run that [`findings`] are of.
+pub(crate) const RUN: Uuid = Uuid::from_u128(0x0193_b7d2_0000_7000_8000_0000_0000_0001);
+
+/// So many reconciliations, one an hour back from now, and [`RUN`]: nearly all completed, every 500th incomplete, none failed.
+pub(crate) async fn runs(pool: &PgPool, count: i32) {
+    sqlx::query(
+        "INSERT INTO reconciliation.runs (id, status, window_from, window_to, entity_types, created_at, started_at, finished_at)
+         SELECT CASE WHEN n = 0 THEN $2 ELSE md5('run' || n)::uuid END,
+            CASE WHEN n % 500 = 7 THEN 'incomplete' ELSE 'completed' END::reconciliation.reconciliation_status,
+            made - interval '1 day', made, '{transaction}', made, made, made
+         FROM generate_series(0, $1) AS n, LATERAL (SELECT now() - n * interval '1 hour' AS made) AS made",
+    )
+    .bind(count)
+    .bind(RUN)
+    .execute(pool)
+    .await
+    .expect("runs");
+}
+
+/// So many findings of [`RUN`], and a third as many of no run: nearly all open mismatches of transactions; every 300th is missing in FlashERP, was
+/// accepted, or is a customer's; none is an invoice's.
+pub(crate) async fn findings(pool: &PgPool, count: i32) {
+    sqlx::query(
+        "INSERT INTO reconciliation.findings (run_id, class, entity_type, source_id, target_id, field, decision)
+         SELECT CASE WHEN n % 4 > 0 THEN $2 END,
+            CASE WHEN n % 300 = 0 THEN 'missing_in_flasherp' ELSE 'mismatch' END::reconciliation.finding_class,
+            CASE WHEN n % 300 = 1 THEN 'customer' ELSE 'transaction' END::sync.entity_type, md5('source' || n)::uuid, 'fe_' || n, 'amount',
+            CASE WHEN n % 300 = 2 THEN 'accepted' ELSE 'open' END::reconciliation.decision
+         FROM generate_series(1, $1 / 3 * 4) AS n",
+    )
+    .bind(count)
+    .bind(RUN)
+    .execute(pool)
+    .await
+    .expect("findings");
+}
+
 /// Tells the planner what there is.
 pub(crate) async fn analyze(pool: &PgPool) {
     for statement in [
         "VACUUM ANALYZE sync.erp_syncs",
         "VACUUM ANALYZE audit.erp_audit_logs",
         "VACUUM ANALYZE ingress.webhook_events",
+        "VACUUM ANALYZE sync.batches",
+        "VACUUM ANALYZE reconciliation.runs",
+        "VACUUM ANALYZE reconciliation.findings",
     ] {
         sqlx::raw_sql(statement).execute(pool).await.expect(statement);
     }

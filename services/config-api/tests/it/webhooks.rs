@@ -175,3 +175,88 @@ async fn from_any_id_the_timeline_tells_the_whole_story_in_order() {
     assert_eq!(ingress.stop().await.expect("it stops"), "exit status: 0");
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_event_is_replayed_and_not_again_while_it_waits() {
+    let api = Api::start().await;
+    let pool = superuser(&api.database).await;
+    rows::webhooks(&pool, 100).await;
+    let failed = rows::ids(&pool, "SELECT id FROM ingress.webhook_events WHERE status = 'failed' LIMIT 1").await[0];
+    let path = format!("/api/erp/webhooks/{failed}");
+    let replayed = api.post(&format!("{path}/replay"), &json!({})).await;
+    assert_eq!((replayed.status, replayed.json()), (200, json!({"message": "it is applied again"})));
+    let webhook = api.get(&path).await.json()["webhook"].clone();
+    assert_eq!((&webhook["status"], &webhook["attempts"]), (&json!("received"), &json!(0)), "{webhook}");
+    assert_eq!(api.post(&format!("{path}/replay"), &json!({})).await.status, 409, "it waits anyway");
+    let audited: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM audit.erp_audit_logs WHERE metadata ->> 'operation' = 'webhook.replayed' AND entity_id = $1",
+    )
+    .bind(failed.to_string())
+    .fetch_one(&pool)
+    .await
+    .expect("a count");
+    assert_eq!(audited, 1);
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_timeline_knows_each_kind_of_stripes_ids() {
+    let world = World::new().await;
+    let user = world.user().await;
+    let [payment, refund, subscription, invoice] = [(); 4].map(|()| Uuid::new_v4());
+    for (statement, id) in [
+        ("UPDATE upcoach.users SET stripe_customer_id = 'cus_1' WHERE id = $2 AND $1 <> $2", payment),
+        (
+            "INSERT INTO upcoach.transactions (id, user_id, type, status, amount, currency, stripe_transaction_id, stripe_charge_id, stripe_invoice_id)
+             VALUES ($1, $2, 'payment', 'completed', 100, 'usd', 'pi_1', 'ch_1', 'in_1')",
+            payment,
+        ),
+        (
+            "INSERT INTO upcoach.transactions (id, user_id, type, status, amount, currency, stripe_refund_id)
+             VALUES ($1, $2, 'refund', 'completed', -100, 'usd', 're_1')",
+            refund,
+        ),
+        (
+            "INSERT INTO upcoach.subscriptions (id, user_id, stripe_subscription_id, plan, status, billing_interval, amount, currency)
+             VALUES ($1, $2, 'sub_1', 'pro', 'active', 'monthly', 100, 'usd')",
+            subscription,
+        ),
+        (
+            "INSERT INTO upcoach.invoices (id, user_id, stripe_invoice_id, flasherp_invoice_id, status, amount, currency)
+             VALUES ($1, $2, 'in_1', 'finv_1', 'paid', 100, 'usd')",
+            invoice,
+        ),
+        ("INSERT INTO upcoach.user_stripe_customers (stripe_customer_id, user_id) SELECT 'cus_older', $2 WHERE $1 <> $2", payment),
+    ] {
+        sqlx::query(statement).bind(id).bind(user).execute(&world.pool).await.expect(statement);
+    }
+    // What belongs together is one story: the payment and the invoice that tells of the same money.
+    let both = [("invoice", invoice), ("transaction", payment)];
+    for (id, expected) in [
+        ("cus_1", &[("customer", user)][..]),
+        ("cus_older", &[("customer", user)]),
+        ("sub_1", &[("subscription", subscription)]),
+        ("pi_1", &both),
+        ("ch_1", &both),
+        ("in_1", &both),
+        ("finv_1", &both),
+        ("re_1", &[("transaction", refund)]),
+    ] {
+        let story = world.api.get(&format!("/api/erp/timeline?q={id}")).await.json();
+        let mut records: Vec<(String, Uuid)> = story["records"]
+            .as_array()
+            .expect("records")
+            .iter()
+            .map(|record| {
+                let id = record["sourceId"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+                (record["entityType"].as_str().expect("a type").to_owned(), id)
+            })
+            .collect();
+        records.sort();
+        let expected: Vec<_> = expected.iter().map(|(kind, id)| ((*kind).to_owned(), *id)).collect();
+        assert_eq!(records, expected, "{id}: {story}");
+        let entries = story["entries"].as_array().expect("entries");
+        assert!(entries.iter().any(|entry| entry["kind"] == "record"), "{id}: {story}");
+    }
+    world.stop().await;
+}

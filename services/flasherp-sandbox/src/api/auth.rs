@@ -41,7 +41,7 @@ impl Credentials {
 }
 
 /// The token of `Bearer <token>`; the scheme in any case, as RFC 9110 has it.
-fn bearer(header: &[u8]) -> Option<&[u8]> {
+pub(crate) fn bearer(header: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = header.split_at_checked("Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }

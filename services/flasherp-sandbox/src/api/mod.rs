@@ -9,6 +9,7 @@ mod list;
 mod read;
 mod write;
 
+pub(crate) use auth::bearer;
 pub use auth::{Credentials, Refused};
 pub use endpoint::Endpoint;
 pub use error::{ApiError, Code};

@@ -63,6 +63,7 @@ impl Answer {
 pub(crate) fn config() -> Config {
     Config {
         credentials: Credentials { api_key: "key-1".into(), api_secret: "secret-1".into() },
+        control_token: None,
         capabilities: [Capability::IdempotencyKey, Capability::UpdatedSince].into_iter().collect(),
         latency: Latency::fixed(0),
         snapshot_file: None,

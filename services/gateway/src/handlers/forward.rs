@@ -18,21 +18,18 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::ErrorCode;
 use reqwest::Response;
+use secrecy::ExposeSecret;
 use service::auth::{Principal, Role};
 use service::http::{ApiError, RequestId, client_address};
 use service::metrics::Counter;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use crate::Gateway;
 use crate::access::caller;
-use crate::proxy::{Lifetime, Outcome, Upload, Upstream, answer, for_backend, streamed, whole};
+use crate::proxy::{Backend, Lifetime, Outcome, Upload, Upstream, answer, for_backend, streamed, whole};
 use crate::routes::{Body, Route, Who};
+use crate::{Gateway, Patience};
 
-/// A service may take so long to begin its answer; the longest that a caller can ask one to wait is 30 s.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
-/// An import is answered when all of it is there.
-const IMPORT_WITHIN: Duration = Duration::from_secs(3600);
 /// An answer to whoever shows no token ends within this time.
 const WITHOUT_TOKEN: Duration = Duration::from_secs(300);
 /// A service that is away is soon there again, or not at all.
@@ -56,16 +53,21 @@ pub(crate) async fn forward(
         check_role(&caller.principal, route.who, request.method())?;
     }
     let upstream = gateway.upstream(route.to).ok_or_else(|| unavailable(route, "it is not configured"))?;
-    let call = Call {
-        outgoing: outgoing(&request, &gateway, upstream, route, caller.as_ref().map(|caller| caller.token.as_str())),
-        route,
+    let token = match route.to {
+        Backend::Sandbox => gateway.sandbox_token.as_ref().map(ExposeSecret::expose_secret),
+        _ => caller.as_ref().map(|caller| caller.token.as_str()),
     };
+    let call =
+        Call { outgoing: outgoing(&request, &gateway, upstream, route, token), route, patience: gateway.patience };
     let answered = match route.body {
         Body::Whole => call.with_whole(whole(&request, payload).await?).await?,
-        Body::Streamed => call.with_streamed(streamed(payload)).await?,
+        Body::Streamed => call.with_streamed(streamed(payload, gateway.patience.pause)).await?,
     };
-    let lifetime =
-        Lifetime { until: ends(caller.as_ref().map(|caller| &caller.principal)), shutdown: gateway.shutdown.clone() };
+    let lifetime = Lifetime {
+        until: ends(caller.as_ref().map(|caller| &caller.principal)),
+        silence: gateway.patience.silence,
+        shutdown: gateway.shutdown.clone(),
+    };
     Ok(answer(answered, request.method() == Method::HEAD, lifetime))
 }
 
@@ -101,18 +103,19 @@ fn outgoing(
 struct Call {
     outgoing: reqwest::RequestBuilder,
     route: &'static Route,
+    patience: Patience,
 }
 
 impl Call {
     async fn with_whole(self, body: Option<bytes::Bytes>) -> Result<Response, ApiError> {
         let outgoing = body.into_iter().fold(self.outgoing, reqwest::RequestBuilder::body);
-        let sent = tokio::time::timeout(ANSWER_WITHIN, outgoing.send()).await;
+        let sent = tokio::time::timeout(self.patience.answer, outgoing.send()).await;
         sent.map_err(|_| late(self.route))?.map_err(|error| unavailable(self.route, error))
     }
 
     async fn with_streamed(self, upload: Upload) -> Result<Response, ApiError> {
         let Upload { body, mut outcome } = upload;
-        let sent = tokio::time::timeout(IMPORT_WITHIN, self.outgoing.body(body).send()).await;
+        let sent = tokio::time::timeout(self.patience.import, self.outgoing.body(body).send()).await;
         match sent.map_err(|_| late(self.route))? {
             Ok(answered) => Ok(answered),
             // Was it the client's body that broke off, or the service?

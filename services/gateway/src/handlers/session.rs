@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, SET_COOKIE};
+use actix_web::http::header::{ALLOW, AUTHORIZATION, SET_COOKIE};
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::ErrorCode;
 use serde_json::json;
@@ -49,6 +49,11 @@ pub(crate) async fn end(request: HttpRequest, gateway: web::Data<Gateway>) -> Re
     own_page(&request, &gateway)?;
     let cookie = cleared(is_secure(&request, gateway.public.as_ref()));
     Ok(HttpResponse::NoContent().insert_header((SET_COOKIE, cookie)).finish())
+}
+
+/// Any other method.
+pub(crate) async fn other_method() -> HttpResponse {
+    HttpResponse::MethodNotAllowed().insert_header((ALLOW, "GET, POST, DELETE")).finish()
 }
 
 /// Nobody's page but ours signs people in or out.

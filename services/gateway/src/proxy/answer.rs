@@ -19,14 +19,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::headers::comes_back;
 
-/// A backend may say nothing for so long; streams of events have a heartbeat every 15 s.
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
-
 type Pieces = Pin<Box<dyn Stream<Item = io::Result<Bytes>>>>;
 
 /// How long an answer may go on.
 pub(crate) struct Lifetime {
     pub(crate) until: Instant,
+    /// The backend may say nothing for so long.
+    pub(crate) silence: Duration,
     /// Streams of events end with it; other answers are finished.
     pub(crate) shutdown: CancellationToken,
 }
@@ -63,11 +62,11 @@ fn copy_headers(from: &HeaderMap, to: &mut HttpResponseBuilder) {
 }
 
 fn pieces(from: reqwest::Response, is_events: bool, lifetime: Lifetime) -> Pieces {
-    let Lifetime { until, shutdown } = lifetime;
+    let Lifetime { until, silence, shutdown } = lifetime;
     let from = from.bytes_stream().boxed();
     let pieces = stream::unfold(Some(from), move |from| async move {
         let mut from = from?;
-        let silent = Instant::now() + LONGEST_SILENCE;
+        let silent = Instant::now() + silence;
         match tokio::time::timeout_at(until.min(silent), from.next()).await {
             Ok(piece) => piece.map(|piece| (piece.map_err(io::Error::other), Some(from))),
             Err(_) if is_events => None,

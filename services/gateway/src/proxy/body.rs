@@ -19,8 +19,6 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Pieces of a streamed body that wait for the backend to take them.
 const PIECES: usize = 4;
-/// A streamed body may pause for so long.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The body, whole; `None` when the request has none.
 ///
@@ -85,25 +83,26 @@ impl Outcome {
     }
 }
 
-/// The body as it comes. A task of this thread reads it, since what actix gives can't leave the thread.
-pub(crate) fn streamed(payload: web::Payload) -> Upload {
+/// The body as it comes; it may pause for so long. A task of this thread reads it, since what actix gives can't leave the thread.
+pub(crate) fn streamed(payload: web::Payload, pause: Duration) -> Upload {
     let (pieces, taken) = mpsc::channel(PIECES);
     let (ended, outcome) = oneshot::channel();
     actix_web::rt::spawn(async move {
-        let read = pass(payload, &pieces).await;
+        let read = pass(payload, &pieces, pause).await;
+        // Told before the call fails because of it.
+        let _nobody_asks = ended.send(read);
         if read != Outcome::Whole {
             // So that the backend sees it break off, and does not take the part for the whole.
             let _no_longer_wanted = pieces.send(Err(io::Error::other("the client's body broke off"))).await;
         }
-        let _nobody_asks = ended.send(read);
     });
     let body = stream::unfold(taken, async |mut taken| Some((taken.recv().await?, taken)));
     Upload { body: reqwest::Body::wrap_stream(body), outcome }
 }
 
-async fn pass(mut payload: web::Payload, pieces: &mpsc::Sender<io::Result<Bytes>>) -> Outcome {
+async fn pass(mut payload: web::Payload, pieces: &mpsc::Sender<io::Result<Bytes>>, pause: Duration) -> Outcome {
     loop {
-        match tokio::time::timeout(LONGEST_PAUSE, payload.next()).await {
+        match tokio::time::timeout(pause, payload.next()).await {
             Err(_) => return Outcome::TooSlow,
             Ok(None) => return Outcome::Whole,
             Ok(Some(Err(_))) => return Outcome::Broken,

@@ -19,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) requests: AtomicUsize,
     /// Bytes of an import that it has read.
     pub(crate) imported: AtomicU64,
+    /// Imports whose body broke off.
+    pub(crate) broken_off: AtomicUsize,
     /// An import reads on when it is told.
     pub(crate) read_on: Notify,
     /// What a stream is to say.
@@ -129,7 +131,10 @@ async fn import(mut payload: web::Payload, shared: web::Data<Shared>) -> HttpRes
     shared.requests.fetch_add(1, Ordering::SeqCst);
     let mut waited = false;
     while let Some(piece) = payload.next().await {
-        let Ok(piece) = piece else { return HttpResponse::BadRequest().finish() };
+        let Ok(piece) = piece else {
+            shared.broken_off.fetch_add(1, Ordering::SeqCst);
+            return HttpResponse::BadRequest().finish();
+        };
         shared.imported.fetch_add(piece.len() as u64, Ordering::SeqCst);
         if !std::mem::replace(&mut waited, true) {
             shared.read_on.notified().await;

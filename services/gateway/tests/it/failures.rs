@@ -129,3 +129,71 @@ async fn an_import_whose_client_goes_away_breaks_off_for_the_backend_too() {
     assert_eq!(imported(), 10);
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_that_never_answers_is_a_504_that_sends_nobody_to_try_again_blindly() {
+    let backend = Backend::start();
+    let gateway = Gateway::impatient(&backend);
+    // The import stands still at the backend, which has read its first piece and waits to be told.
+    for (method, path) in [("GET", "/api/erp/hangs"), ("POST", "/api/erp/hangs"), ("POST", "/api/erp/import")] {
+        let late = send(gateway.admin(method, path).body("{}")).await;
+        assert_eq!((late.status().as_u16(), late.headers().get("retry-after")), (504, None), "{method} {path}");
+        let body: Value = late.json().await.expect("JSON");
+        assert_eq!((&body["error"], &body["code"]), (&json!("Gateway Timeout"), &json!("TIMEOUT")), "{method} {path}");
+        let message = body["message"].as_str().expect("a message");
+        assert!(message.contains("see what became of the request"), "{message}");
+    }
+    assert_eq!(status(gateway.admin("GET", "/api/erp/config")).await, 200, "the others are served");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_that_falls_silent_within_its_answer_breaks_off_what_has_an_end_and_ends_what_has_none() {
+    let backend = Backend::start();
+    let gateway = Gateway::impatient(&backend);
+    let say = backend.stream().await;
+    let mut export = send(gateway.viewer("GET", "/api/erp/export")).await;
+    say.send(Ok("a;b\n".into())).expect("listened to");
+    assert_eq!(export.chunk().await.expect("unbroken").as_deref(), Some(&b"a;b\n"[..]));
+    let broken = tokio::time::timeout(DEADLINE, export.chunk()).await.expect("an end");
+    assert!(broken.is_err(), "a part was taken for the whole: {broken:?}");
+    let say_nothing_more = backend.stream().await;
+    let mut events = send(gateway.viewer("GET", "/api/erp/events")).await;
+    say_nothing_more.send(Ok("data: 1\n\n".into())).expect("listened to");
+    assert!(events.chunk().await.expect("unbroken").is_some());
+    let ended = tokio::time::timeout(DEADLINE, events.chunk()).await.expect("an end");
+    assert_eq!(ended.expect("ended, and not broken off"), None);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_does_not_come_is_given_up_and_no_backend_hears_of_it() {
+    let backend = Backend::start();
+    let gateway = Gateway::before(&backend);
+    let mut client = TcpStream::connect(gateway.address).await.expect("connects");
+    let head = format!("GET /api/erp/config HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nX-", tokens::admin());
+    client.write_all(head.as_bytes()).await.expect("sent");
+    let answer = read_to_end(client).await;
+    assert_eq!(status_of(&answer), 408, "{answer}");
+    assert_eq!(backend.shared.requests.load(Ordering::SeqCst), 0);
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_that_stands_still_is_a_408_and_breaks_off_for_the_backend_too() {
+    let backend = Backend::start();
+    let gateway = Gateway::impatient(&backend);
+    let mut client = TcpStream::connect(gateway.address).await.expect("connects");
+    let head = format!(
+        "POST /api/erp/import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: 1000\r\nConnection: close\r\n\r\nfirst line",
+        tokens::admin()
+    );
+    backend.shared.read_on.notify_one();
+    client.write_all(head.as_bytes()).await.expect("sent");
+    let answer = read_to_end(client).await;
+    assert_eq!(status_of(&answer), 408, "{answer}");
+    assert!(answer.contains("\"TIMEOUT\"") && answer.contains("send it again"), "{answer}");
+    let broken_off = || std::future::ready(backend.shared.broken_off.load(Ordering::SeqCst) == 1);
+    eventually(DEADLINE, "the backend to see that it is a part", broken_off).await;
+    gateway.stop().await;
+}

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use gateway::Config;
+use gateway::{Config, Patience};
 use service::health::Health;
 use service::settings::{self, Common, Env};
 use service::{Binary, Context};
@@ -32,6 +32,17 @@ impl Gateway {
 
     /// Before this backend, with these settings beside the usual ones; an empty value takes one away.
     pub(crate) fn with(backend: &Backend, changed: &[(&str, &str)]) -> Self {
+        Self::that_waits(Patience::default(), backend, changed)
+    }
+
+    /// Before this backend, waiting for nothing longer than a moment.
+    pub(crate) fn impatient(backend: &Backend) -> Self {
+        let moment = Duration::from_millis(500);
+        let patience = Patience { answer: moment, import: 4 * moment, silence: moment, pause: moment };
+        Self::that_waits(patience, backend, &[])
+    }
+
+    fn that_waits(patience: Patience, backend: &Backend, changed: &[(&str, &str)]) -> Self {
         let url = backend.url();
         let mut pairs = vec![
             ("HTTP_ADDR", "127.0.0.1:0"),
@@ -47,6 +58,7 @@ impl Gateway {
         pairs.extend(changed);
         let read = |env: &mut Env| (Common::read(env), Config::read(env));
         let (common, config) = settings::read(Env::from_pairs(Binary::Gateway, pairs), read).expect("good settings");
+        let config = Config { patience, ..config };
         let (instance, shutdown) = (Uuid::new_v4(), CancellationToken::new());
         let context = Context {
             binary: Binary::Gateway,

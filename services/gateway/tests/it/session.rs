@@ -2,6 +2,7 @@
 
 use reqwest::Response;
 use serde_json::{Value, json};
+use testkit::described::{admin_api, strays};
 use testkit::tokens::{self, SECRET, Token};
 
 use crate::backend::Backend;
@@ -161,5 +162,60 @@ async fn signing_out_takes_the_cookie_away() {
         assert_eq!(answer.status(), 204);
         assert_eq!(set_cookie(&answer), "erp_session=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
     }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_are_what_the_description_says_of_them() {
+    let backend = Backend::start();
+    let gateway = Gateway::with(&backend, &[("GATEWAY_RATE_LIMIT", "5")]);
+    let document = admin_api();
+    let other = [("Origin", "https://elsewhere.example")];
+    let tokens = [tokens::admin(), tokens::viewer(), Token::of("auditor").hs256(SECRET)];
+    let mut seen = Vec::new();
+    for method in ["GET", "POST", "DELETE"] {
+        let mut requests = vec![gateway.request(method, SESSION)];
+        for token in &tokens {
+            let request = || gateway.request(method, SESSION).bearer_auth(token);
+            requests.extend([
+                request(),
+                other.iter().fold(request(), |request, (name, value)| request.header(*name, *value)),
+            ]);
+        }
+        requests.extend((0..6).map(|_| gateway.viewer(method, SESSION)));
+        for request in requests {
+            let answer = send(request).await;
+            let status = answer.status().as_u16();
+            let described = &document["paths"][SESSION][method.to_lowercase()]["responses"][status.to_string()];
+            assert!(described.is_object(), "{method} answers {status}, which is not described");
+            if status == 429 {
+                assert!(
+                    answer.headers().contains_key("retry-after") && described["headers"]["Retry-After"].is_object()
+                );
+            }
+            if status == 200 {
+                let body: Value = answer.json().await.expect("JSON");
+                assert_eq!(strays(&document, "Session", &body), Vec::<String>::new(), "{body}");
+            }
+            seen.push((method, status));
+        }
+    }
+    for expected in [
+        ("GET", 200),
+        ("GET", 401),
+        ("GET", 403),
+        ("GET", 429),
+        ("POST", 401),
+        ("POST", 403),
+        ("DELETE", 204),
+        ("DELETE", 403),
+    ] {
+        assert!(seen.contains(&expected), "{expected:?} was not seen: {seen:?}");
+    }
+    let patched = send(gateway.admin("PATCH", SESSION)).await;
+    assert_eq!(
+        (patched.status().as_u16(), &patched.headers()["allow"]),
+        (405, &"GET, POST, DELETE".parse().expect("a value"))
+    );
     gateway.stop().await;
 }

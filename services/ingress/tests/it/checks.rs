@@ -2,6 +2,8 @@
 
 use reqwest::StatusCode;
 
+use testkit::described::{admin_api, strays};
+
 use crate::harness::{Answer, Bench, SECRET, event, now, rows, signature, signature_at, start};
 
 const MEBIBYTE: usize = 1 << 20;
@@ -353,4 +355,7 @@ async fn health_says_healthy() {
     let body: serde_json::Value = answer.json().await.expect("JSON");
     assert_eq!((body["status"].as_str(), body["service"].as_str()), (Some("healthy"), Some("stripe-webhooks")));
     assert!(body["timestamp"].as_str().is_some_and(|text| text.len() == 24 && text.ends_with('Z')));
+    assert_eq!(strays(&admin_api(), "WebhooksHealth", &body), Vec::<String>::new());
+    let posted = ingress.client().post(format!("{}/health", ingress.url())).send().await.expect("an answer");
+    assert_eq!((posted.status().as_u16(), &posted.headers()["allow"]), (405, &"GET".parse().expect("a value")));
 }
