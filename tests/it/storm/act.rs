@@ -67,6 +67,13 @@ impl Stage {
         killed.unwrap_or_else(|error| panic!("{process} can't be killed: {error}"));
     }
 
+    /// All services are gone for good.
+    pub(super) async fn stop_all(&mut self) {
+        for service in self.services.values_mut().chain(self.standbys.values_mut()) {
+            service.kill().await.unwrap_or_else(|error| panic!("{} can't be killed: {error}", service.name()));
+        }
+    }
+
     async fn stop(&mut self, process: Process) {
         assert!(self.is_running(process), "{process} does not run");
         let stopped = match process {

@@ -211,6 +211,17 @@ impl Finance {
         self.books().say(Kind::Payment, id, format!("{value} pending"));
     }
 
+    /// A customer that was renamed twice, by Stripe's id, and the name that it has no more.
+    pub(super) fn renamed_twice(&self) -> (String, String) {
+        let books = self.books();
+        let mut of_customers = books.said.iter().filter(|((kind, _), _)| *kind == Kind::Customer);
+        let found = of_customers.find_map(|((_, id), words)| match words.as_slice() {
+            [.., before, _] => before.split_once(" <").map(|(name, _)| (id.clone(), name.to_owned())),
+            _ => None,
+        });
+        found.expect("finance has renamed somebody twice")
+    }
+
     /// What must be there of a kind: the last word.
     pub(super) fn claims(&self, kind: Kind) -> Vec<Claim> {
         let books = self.books();

@@ -16,6 +16,7 @@ mod matrix;
 mod measure;
 mod places;
 #[cfg(test)]
+mod planted;
 mod power;
 mod run;
 mod shelf;
