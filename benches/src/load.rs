@@ -69,6 +69,9 @@ async fn send_all(mut stream: TcpStream, requests: Vec<Vec<u8>>) -> anyhow::Resu
         stream.write_all(&request).await?;
         let mut filled = 0;
         loop {
+            if filled == answer.len() {
+                answer.resize(2 * filled, 0);
+            }
             let read = stream.read(&mut answer[filled..]).await?;
             ensure!(read > 0, "the server closed the connection");
             filled += read;

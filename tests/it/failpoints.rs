@@ -67,6 +67,32 @@ fn every_point_in_the_source_has_a_test_that_kills_there_and_every_point_of_the_
     assert_eq!(untested, Vec::<&String>::new(), "no test kills at these points");
 }
 
+/// `service` and its features, as the programs are built for: `edges` are the dependencies that count.
+fn service_as_built_for(package: &[&str], edges: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let tree = std::process::Command::new(cargo)
+        .args(["tree", "--locked", "--offline", "--prefix", "none", "--format", "{p} {f}", "--edges", edges])
+        .args(package)
+        .current_dir(root)
+        .output()
+        .expect("cargo runs");
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let lines = String::from_utf8(tree.stdout).expect("text");
+    let service: BTreeSet<&str> = lines.lines().filter(|line| line.starts_with("service v")).collect();
+    assert!(!service.is_empty(), "nobody uses it: {lines}");
+    service.into_iter().collect::<Vec<_>>().join("\n")
+}
+
+/// `.ci/run` looks into the programs themselves.
+#[test]
+fn the_programs_of_these_tests_have_failpoints_and_those_that_are_shipped_have_none() {
+    let tested = service_as_built_for(&["--package", "system-tests"], "normal,build,dev");
+    assert!(tested.contains("failpoints"), "{tested}");
+    let shipped = service_as_built_for(&["--workspace"], "normal,build");
+    assert!(!shipped.contains("failpoints"), "{shipped}");
+}
+
 /// All Rust source below a folder; nothing if there is none.
 fn read_below(folder: &Path) -> String {
     let mut all = String::new();

@@ -8,7 +8,7 @@ use testkit::faults::{Between, Fault, FlashErpFault, LinkFault, Point, Process};
 use crate::power_cut;
 use crate::storm::{Size, run};
 
-/// A fault of every kind, in about a minute.
+/// A fault of every kind, in about three minutes.
 fn small() -> Size {
     Size {
         events: 600,
@@ -26,7 +26,18 @@ fn small() -> Size {
             Fault::Link(Between::WorkerAndDatabase, LinkFault::Reset),
             Fault::Link(Between::IngressAndDatabase, LinkFault::CutToClient),
             Fault::Link(Between::SecondWorkerAndBroker, LinkFault::Held),
-            Fault::Link(Between::FlashErpAndIngress, LinkFault::DeafClient),
+            Fault::Link(Between::FlashErpAndGateway, LinkFault::DeafClient),
+            Fault::Killed(Process::Gateway),
+            Fault::Link(Between::GatewayAndIngress, LinkFault::Dropped),
+            Fault::Frozen(Process::Scheduler),
+            Fault::Dies(Point { process: Process::Scheduler, name: "pull.stored" }),
+            Fault::Link(Between::SchedulerAndDatabase, LinkFault::CutToClient),
+            Fault::Link(Between::SchedulerAndStripe, LinkFault::CutToClient),
+            Fault::Frozen(Process::Reconciler),
+            Fault::Dies(Point { process: Process::Reconciler, name: "reconciler.page_stored" }),
+            Fault::Link(Between::ReconcilerAndDatabase, LinkFault::Reset),
+            Fault::Link(Between::ReconcilerAndFlashErp, LinkFault::DeafClient),
+            Fault::StripeApiUnavailable,
             Fault::FlashErp(FlashErpFault::CutsAfterWrite),
             Fault::FlashErp(FlashErpFault::LateWrites),
             Fault::FlashErp(FlashErpFault::HtmlErrors),
@@ -47,8 +58,9 @@ const LONGEST_STEP: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn six_hundred_events_under_faults_are_everywhere_once() {
-    // A seed whose schedule has leases run out under a frozen worker and while the database is away, and many faults at the same time.
-    run(15, &small(), None).await;
+    // A seed whose schedule has leases run out under a frozen worker, scheduler and reconciler and while the database is away, and many faults at
+    // the same time.
+    run(2817, &small(), None).await;
 }
 
 /// Every fault, or those with a text in their name, by `./justw soak`, which turns its arguments into SOAK_SEED, SOAK_EVENTS, SOAK_FAULT and

@@ -1,5 +1,6 @@
 //! A whole system: PostgreSQL, NATS and the sandbox, config-api, ingress and a worker, each a process that can be killed.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use testkit::{PrivateBroker, PrivateDatabase, Scratch, Service, ServiceOptions, 
 /// How long anything may take that these tests wait for.
 pub(crate) const LONG: Duration = Duration::from_secs(150);
 
+/// What the sandbox's Stripe lets in.
+pub(crate) const STRIPE_KEY: &str = "sk_test_of_system_tests";
 const STRIPE_SECRET: &str = "whsec_system_tests_only_0123456789";
 /// What FlashERP signs its webhooks with.
 pub(crate) const FLASHERP_SECRET: &str = "flasherp_webhook_secret_of_tests";
@@ -63,7 +66,7 @@ impl Plan {
 
     pub(crate) fn ingress(&self) -> ServiceOptions {
         self.service("ingress", "erp_ingress")
-            .env("HTTP_ADDR", free_address())
+            .env("HTTP_ADDR", free_address().to_string())
             .env("STRIPE_WEBHOOK_SECRET", STRIPE_SECRET)
             .env("WEBHOOK_RATE_LIMIT_STRIPE", "0")
             .env("WEBHOOK_RATE_LIMIT_FLASHERP", "0")
@@ -91,9 +94,41 @@ impl Plan {
             .env("FLASHERP_WEBHOOK_SECRET", FLASHERP_SECRET)
     }
 
+    /// With short times, so that another one soon takes over what a killed one had in hand.
+    pub(crate) fn scheduler(&self) -> ServiceOptions {
+        self.service("scheduler", "erp_scheduler")
+            .env("ERP_ALLOW_PRIVATE_BASE_URL", "true")
+            .env("FLASHERP_TIMEOUT_SECS", "2")
+            .env("FLASHERP_SETTLE_SECS", "3")
+            .env("CIRCUIT_RESET_SECS", "1")
+            .env("JOB_LEASE_SECS", "5")
+    }
+
+    /// With short times, as the scheduler.
+    pub(crate) fn reconciler(&self) -> ServiceOptions {
+        self.service("reconciler", "erp_reconciler")
+            .env("ERP_ALLOW_PRIVATE_BASE_URL", "true")
+            .env("FLASHERP_TIMEOUT_SECS", "2")
+            .env("CIRCUIT_RESET_SECS", "1")
+            .env("RECONCILIATION_LEASE_SECS", "5")
+            .env("RECONCILIATION_PATIENCE_SECS", "20")
+    }
+
+    /// In front of these two.
+    pub(crate) fn gateway(&self, ingress: SocketAddr, config_api: SocketAddr) -> ServiceOptions {
+        testkit::service("gateway", self.scratch.path())
+            .envs(testkit::tokens::environment())
+            .env("HTTP_ADDR", free_address().to_string())
+            .env("INGRESS_URL", format!("http://{ingress}"))
+            .env("CONFIG_API_URL", format!("http://{config_api}"))
+            .env("GATEWAY_RATE_LIMIT", "0")
+            .env("RUST_LOG", "info")
+    }
+
     pub(crate) async fn flasherp(&self) -> Service {
         let options = testkit::service("flasherp-sandbox", self.scratch.path())
             .env("STRIPE_WEBHOOK_SECRET", STRIPE_SECRET)
+            .env("STRIPE_API_KEY", STRIPE_KEY)
             .env("SANDBOX_LATENCY_MS", FLASHERP_LATENCY.as_millis().to_string());
         Service::start(options).await.expect("the sandbox starts")
     }
@@ -208,7 +243,7 @@ impl System {
 }
 
 /// A free port to stay on over restarts.
-fn free_address() -> String {
+pub(crate) fn free_address() -> SocketAddr {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("its address").to_string()
+    listener.local_addr().expect("its address")
 }

@@ -30,6 +30,8 @@ pub enum Fault {
     Link(Between, LinkFault),
     /// FlashERP.
     FlashErp(FlashErpFault),
+    /// Stripe's API answers 503: what no webhook told of can't be fetched.
+    StripeApiUnavailable,
     /// The machine under database, broker and services goes off and on again ([`crate::disk`]).
     PowerCut,
 }
@@ -47,6 +49,7 @@ impl Fault {
             faults.extend(LinkFault::ALL.map(|fault| Self::Link(between, fault)));
         }
         faults.extend(FlashErpFault::ALL.map(Self::FlashErp));
+        faults.push(Self::StripeApiUnavailable);
         faults
     }
 
@@ -54,6 +57,7 @@ impl Fault {
     pub fn goes_with(self, other: Self) -> bool {
         match (self, other) {
             (Self::FlashErp(_), Self::FlashErp(_)) | (Self::PowerCut, _) | (_, Self::PowerCut) => false,
+            (Self::StripeApiUnavailable, Self::StripeApiUnavailable) => false,
             (Self::Link(one, _), Self::Link(other, _)) => one != other,
             _ => match (self.process(), other.process()) {
                 (Some(one), Some(other)) => one != other,
@@ -65,9 +69,23 @@ impl Fault {
     /// Whether FlashERP's webhooks are what it hits: few beside Stripe's.
     pub fn is_of_flasherps_webhooks(self) -> bool {
         match self {
-            Self::Link(between, _) => between == Between::FlashErpAndIngress,
+            Self::Link(between, _) => between == Between::FlashErpAndGateway,
             Self::FlashErp(fault) => fault.is_of_webhooks(),
             _ => false,
+        }
+    }
+
+    /// Whether reconciliations, or whoever asks for them, are what it hits: few beside all else.
+    pub fn is_of_reconciliations(self) -> bool {
+        match self {
+            Self::Link(between, _) => matches!(
+                between,
+                Between::GatewayAndConfigApi
+                    | Between::ReconcilerAndDatabase
+                    | Between::ReconcilerAndBroker
+                    | Between::ReconcilerAndFlashErp
+            ),
+            _ => self.process() == Some(Process::Reconciler),
         }
     }
 
@@ -77,7 +95,7 @@ impl Fault {
             Self::Killed(process) | Self::Frozen(process) | Self::Restarted(process) => Some(process),
             Self::Dies(point) => Some(point.process),
             Self::BrokerStorageDeleted => Some(Process::Broker),
-            Self::Link(..) | Self::FlashErp(_) | Self::PowerCut => None,
+            Self::Link(..) | Self::FlashErp(_) | Self::StripeApiUnavailable | Self::PowerCut => None,
         }
     }
 }

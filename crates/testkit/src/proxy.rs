@@ -4,7 +4,10 @@
 //! It runs as tasks of the test and ends with the value. Settings ([`Link`]) hold for every connection, also for those that were there
 //! before, from the moment they are set. A byte stream can't miss bytes in its middle: a connection that lost some is reset by the next that
 //! come the same way once the link is well again, as a router that forgot it would. Until then both sides believe in it.
+//!
+//! Where several programs have one address for the same server, each can have a link of its own ([`Proxy::shared`]).
 
+mod caller;
 mod link;
 mod pump;
 
@@ -20,15 +23,25 @@ pub use link::{Direction, Flow, Link};
 
 use pump::{Broken, Pump};
 
-/// A proxy on a port of its own.
+/// A proxy on a port of its own, or one of several on a port that they share.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
+    line: Line,
+    _accepting: Arc<Accepting>,
+}
+
+/// What connections are led through.
+#[derive(Debug, Clone, Default)]
+struct Line {
     link: watch::Sender<Setting>,
     resets: watch::Sender<u64>,
     counts: Arc<Counts>,
-    accepting: JoinHandle<()>,
 }
+
+/// The task that lets clients in; ends with the last of its proxies.
+#[derive(Debug)]
+struct Accepting(JoinHandle<()>);
 
 /// A link as it was set; `version` tells two settings of the same link apart.
 #[derive(Debug, Clone, Copy, Default)]
@@ -74,13 +87,22 @@ impl Proxy {
     /// # Panics
     /// When there is no port.
     pub async fn start(server: SocketAddr) -> Self {
+        let (proxy, _) = Self::shared(server, Vec::new()).await;
+        proxy
+    }
+
+    /// The same, and beside it, on the same port, a proxy for the connections of each of these programs: the first has what is left.
+    ///
+    /// # Panics
+    /// When there is no port.
+    pub async fn shared(server: SocketAddr, programs: Vec<&'static str>) -> (Self, Vec<Self>) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("its address");
-        let (link, _) = watch::channel(Setting::default());
-        let (resets, _) = watch::channel(0);
-        let counts = Arc::new(Counts::default());
-        let accepting = tokio::spawn(accept(listener, server, link.clone(), resets.clone(), Arc::clone(&counts)));
-        Self { address, link, resets, counts, accepting }
+        let (rest, lines) = (Line::default(), programs.iter().map(|_| Line::default()).collect::<Vec<_>>());
+        let of_programs = programs.into_iter().zip(lines.clone()).collect();
+        let accepting = Arc::new(Accepting(tokio::spawn(accept(listener, server, rest.clone(), of_programs))));
+        let proxy = |line| Self { address, line, _accepting: Arc::clone(&accepting) };
+        (proxy(rest), lines.into_iter().map(proxy).collect())
     }
 
     /// Where clients go.
@@ -100,7 +122,7 @@ impl Proxy {
 
     /// From now on the link is like this.
     pub fn set(&self, link: Link) {
-        self.link.send_modify(|setting| *setting = Setting { version: setting.version + 1, link });
+        self.line.link.send_modify(|setting| *setting = Setting { version: setting.version + 1, link });
     }
 
     /// From now on the link is well. What was held goes on; what lost bytes is reset by the next ones.
@@ -110,46 +132,45 @@ impl Proxy {
 
     /// Resets every connection that is there.
     pub fn reset(&self) {
-        self.resets.send_modify(|resets| *resets += 1);
+        self.line.resets.send_modify(|resets| *resets += 1);
     }
 
     /// What it has seen so far.
     pub fn counts(&self) -> ProxyCounts {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         ProxyCounts {
-            opened: read(&self.counts.opened),
-            open: read(&self.counts.open),
-            reset: read(&self.counts.reset),
-            to_server: read(&self.counts.to_server),
-            to_client: read(&self.counts.to_client),
-            lost: read(&self.counts.lost),
-            held: read(&self.counts.held),
+            opened: read(&self.line.counts.opened),
+            open: read(&self.line.counts.open),
+            reset: read(&self.line.counts.reset),
+            to_server: read(&self.line.counts.to_server),
+            to_client: read(&self.line.counts.to_client),
+            lost: read(&self.line.counts.lost),
+            held: read(&self.line.counts.held),
         }
     }
 }
 
-impl Drop for Proxy {
+impl Drop for Accepting {
     fn drop(&mut self) {
         // The connections are tasks of this one's set and end with it.
-        self.accepting.abort();
+        self.0.abort();
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    server: SocketAddr,
-    link: watch::Sender<Setting>,
-    resets: watch::Sender<u64>,
-    counts: Arc<Counts>,
-) {
+async fn accept(listener: TcpListener, server: SocketAddr, rest: Line, of_programs: Vec<(&'static str, Line)>) {
     let mut connections = JoinSet::new();
+    let address = listener.local_addr().expect("its address");
+    let programs: Vec<&str> = of_programs.iter().map(|(program, _)| *program).collect();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 // A client that is gone before it was let in is its own affair.
-                let Ok((client, _)) = accepted else { continue };
+                let Ok((client, from)) = accepted else { continue };
+                let caller = caller::program(from, address, &programs);
+                let own = of_programs.iter().find(|(program, _)| caller == Some(*program));
+                let Line { link, resets, counts } = own.map_or(&rest, |(_, line)| line);
                 counts.opened.fetch_add(1, Ordering::Relaxed);
-                connections.spawn(connection(client, server, link.subscribe(), resets.subscribe(), Arc::clone(&counts)));
+                connections.spawn(connection(client, server, link.subscribe(), resets.subscribe(), Arc::clone(counts)));
             }
             Some(_) = connections.join_next() => {}
         }

@@ -13,7 +13,7 @@ use super::stage::Stage;
 
 /// Bytes that a connection passes before it is cut: less than one webhook, one batch or a few records.
 const CUT_AFTER: u64 = 600;
-/// The same towards ingress from the broker, which has hardly more to say than that it is there: within one heartbeat.
+/// The same from the broker to whom it has hardly more to say than that it is there: within one heartbeat.
 const CUT_WITHIN_HEARTBEAT: u64 = 3;
 /// The pass of a point at which a process dies.
 const FATAL_PASS: u64 = 2;
@@ -38,6 +38,7 @@ impl Stage {
             }
             Fault::Link(between, fault) => self.disturb(between, fault),
             Fault::FlashErp(fault) => flasherp::begin(&self.sandbox, fault, self.from_flasherp.url()).await,
+            Fault::StripeApiUnavailable => self.sandbox.set_stripe_outage(Some(503), None).await,
             Fault::PowerCut => self.cut_power(),
         }
     }
@@ -51,6 +52,7 @@ impl Stage {
             Fault::BrokerStorageDeleted => self.start_again(Process::Broker).await,
             Fault::Link(between, _) => self.proxy(between).heal(),
             Fault::FlashErp(_) => flasherp::end(&self.sandbox, self.from_flasherp.url()).await,
+            Fault::StripeApiUnavailable => self.sandbox.set_stripe_outage(None, None).await,
             Fault::PowerCut => self.return_power().await,
         }
     }
@@ -63,6 +65,13 @@ impl Stage {
             _ => self.service(process).kill().await,
         };
         killed.unwrap_or_else(|error| panic!("{process} can't be killed: {error}"));
+    }
+
+    /// All services are gone for good.
+    pub(super) async fn stop_all(&mut self) {
+        for service in self.services.values_mut().chain(self.standbys.values_mut()) {
+            service.kill().await.unwrap_or_else(|error| panic!("{} can't be killed: {error}", service.name()));
+        }
     }
 
     async fn stop(&mut self, process: Process) {
@@ -84,10 +93,15 @@ impl Stage {
         started.unwrap_or_else(|error| panic!("{process} does not start again: {error}"));
     }
 
-    /// Its service is killed and comes back with the order.
+    /// Its service is killed and comes back with the order. Nobody takes over from it, so that it is this one that comes to the point.
     async fn order_death(&mut self, point: Point) {
         self.kill(point.process).await;
-        let order = format!("{}:{FATAL_PASS}", point.name);
+        if let Some(standby) = self.standbys.get_mut(&point.process) {
+            standby.kill().await.unwrap_or_else(|error| panic!("{}'s standby can't be killed: {error}", point.process));
+        }
+        // A reconciliation passes most of its points once.
+        let pass = if point.process == Process::Reconciler { 1 } else { FATAL_PASS };
+        let order = format!("{}:{pass}", point.name);
         let options = self.options.get(&point.process).expect("it was started").clone().env("ERP_FAILPOINT", order);
         match Service::start(options).await {
             Ok(service) => *self.service(point.process) = service,
@@ -102,6 +116,10 @@ impl Stage {
         if !self.is_running(point.process) {
             assert!(self.has_died_at(point), "{} ended otherwise than at {}", point.process, point.name);
             *self.deaths.entry(point).or_default() += 1;
+        }
+        if let Some(standby) = self.standbys.get_mut(&point.process) {
+            let started = standby.restart().await;
+            started.unwrap_or_else(|error| panic!("{}'s standby does not start again: {error}", point.process));
         }
         let options = self.options.get(&point.process).expect("it was started").clone();
         let service = self.service(point.process);
@@ -163,8 +181,16 @@ impl Stage {
                 proxy.reset();
             }
             LinkFault::Slow => proxy.set(Link::slow(20_000)),
+            LinkFault::CutToServer if between == Between::ReconcilerAndBroker => {
+                proxy.set(Link::cut_after_to_server(CUT_WITHIN_HEARTBEAT));
+            }
             LinkFault::CutToServer => proxy.set(Link::cut_after_to_server(CUT_AFTER)),
-            LinkFault::CutToClient if between == Between::IngressAndBroker => {
+            LinkFault::CutToClient
+                if matches!(
+                    between,
+                    Between::IngressAndBroker | Between::SchedulerAndBroker | Between::ReconcilerAndBroker
+                ) =>
+            {
                 proxy.set(Link::cut_after_to_client(CUT_WITHIN_HEARTBEAT));
             }
             LinkFault::CutToClient => proxy.set(Link::cut_after_to_client(CUT_AFTER)),

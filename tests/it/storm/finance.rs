@@ -12,6 +12,9 @@ use testkit::checker::Claim;
 use testkit::recorder::person;
 use testkit::sandbox::{Sandbox, WebhookSend};
 
+use super::places::ENDED;
+use super::shelf::DESCRIPTION;
+
 /// Customers that finance works on; each has one payment of Stripe's.
 pub(super) const CUSTOMERS: u32 = 12;
 /// After so many acts each kind has come.
@@ -95,8 +98,10 @@ impl Finance {
         let payments: Vec<(String, String, Option<String>, String)> = sqlx::query_as(
             "SELECT t.id::text, s.target_id, t.stripe_transaction_id, concat_ws(' ', t.amount, t.currency, u.stripe_customer_id)
              FROM upcoach.transactions t JOIN upcoach.users u ON u.id = t.user_id
-             JOIN sync.erp_syncs s ON s.source_type = 'transaction' AND s.source_id = t.id ORDER BY t.id",
+             JOIN sync.erp_syncs s ON s.source_type = 'transaction' AND s.source_id = t.id
+             WHERE t.description IS DISTINCT FROM $1 ORDER BY t.id",
         )
+        .bind(DESCRIPTION)
         .fetch_all(pool)
         .await?;
         let mut books = self.books();
@@ -201,6 +206,22 @@ impl Finance {
         self.books().asked.insert(id);
     }
 
+    /// A payment of UpCoach's own that finance leaves alone, as `500 usd cus_1`.
+    pub(super) fn say_pending(&self, id: &str, value: &str) {
+        self.books().say(Kind::Payment, id, format!("{value} pending"));
+    }
+
+    /// A customer that was renamed twice, by Stripe's id, and the name that it has no more.
+    pub(super) fn renamed_twice(&self) -> (String, String) {
+        let books = self.books();
+        let mut of_customers = books.said.iter().filter(|((kind, _), _)| *kind == Kind::Customer);
+        let found = of_customers.find_map(|((_, id), words)| match words.as_slice() {
+            [.., before, _] => before.split_once(" <").map(|(name, _)| (id.clone(), name.to_owned())),
+            _ => None,
+        });
+        found.expect("finance has renamed somebody twice")
+    }
+
     /// What must be there of a kind: the last word.
     pub(super) fn claims(&self, kind: Kind) -> Vec<Claim> {
         let books = self.books();
@@ -227,7 +248,7 @@ impl Finance {
 
     /// Each reconciliation that was asked for, by the event that did.
     pub(super) fn reconciliations(&self) -> Vec<Claim> {
-        self.books().asked.iter().map(|id| claim(id, &[String::new()])).collect()
+        self.books().asked.iter().map(|id| claim(id, &[ENDED.to_owned()])).collect()
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {

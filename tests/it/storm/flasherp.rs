@@ -19,7 +19,7 @@ const RATE: f64 = 0.3;
 /// The share where a try and the next ones of the same call are to fail.
 const NEARLY_ALL: f64 = 0.9;
 /// How far FlashERP's clock is off. No further: its webhooks wait by it.
-const OFF_MS: i64 = 5_000;
+pub(super) const OFF_MS: i64 = 5_000;
 
 /// One thing that the sandbox is told.
 enum Told {
@@ -136,7 +136,7 @@ const NO_FAULT: [(&str, &str); 4] = [
     ("/seed", "decides which calls are hit"),
     ("/records/...", "finance does it all the time"),
     ("/capabilities", "of a whole run: ./justw soak --without-keys"),
-    ("/stripe/outage", "of Stripe's API, which nobody calls here"),
+    ("/stripe/outage", "of Stripe's API: a fault beside FlashERP's"),
 ];
 
 #[tokio::test]

@@ -10,6 +10,8 @@ use super::measure::Measure;
 /// A row for each fault.
 #[derive(Debug, Default)]
 pub(crate) struct Matrix {
+    /// Events that no webhook told of, fetched all the same.
+    pub(super) fetched: usize,
     rows: BTreeMap<Fault, Row>,
 }
 
@@ -51,6 +53,7 @@ impl fmt::Display for Matrix {
         let all = |count: fn(&Row) -> u64| self.rows.values().map(count).sum::<u64>();
         let name = format!("{} faults", self.rows.len());
         let (times, tries) = (all(|row| row.times), all(|row| row.attempts));
-        writeln!(f, "{name:<52} {times:>5} {tries:>7} {:>8} {:>8}", all(|row| row.refused), all(|row| row.in_hand))
+        writeln!(f, "{name:<52} {times:>5} {tries:>7} {:>8} {:>8}", all(|row| row.refused), all(|row| row.in_hand))?;
+        writeln!(f, "{} events that no webhook told of were fetched", self.fetched)
     }
 }

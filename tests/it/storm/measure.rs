@@ -47,6 +47,9 @@ impl Stage {
                     }
                 }
             }
+            Fault::StripeApiUnavailable => {
+                (self.sandbox.counters().await.stripe_calls.values().sum(), "calls answered 503")
+            }
             Fault::FlashErp(fault) => {
                 let counters = self.sandbox.counters().await;
                 let hit = |kind: &str| counters.faults.get(kind).copied().unwrap_or_default();
@@ -89,6 +92,9 @@ impl Stage {
     /// Whether each has been felt since; asks those processes for an answer that must not give one.
     pub(super) async fn all_felt(&self, begun: &[(Fault, Measure)]) -> bool {
         for (fault, before) in begun {
+            if fault.is_of_reconciliations() && self.admin.is_due() {
+                self.spoil_and_ask().await;
+            }
             match fault {
                 Fault::Killed(process) | Fault::Frozen(process) | Fault::Restarted(process) => {
                     self.probe(*process).await;
@@ -103,13 +109,25 @@ impl Stage {
                     }
                     continue;
                 }
-                Fault::Link(..) | Fault::FlashErp(_) => {}
+                Fault::Link(Between::GatewayAndConfigApi, _) => self.admin.look().await,
+                Fault::Link(..) | Fault::FlashErp(_) | Fault::StripeApiUnavailable => {}
             }
             if self.measure(*fault).await.felt == before.felt {
+                if let Fault::Link(between, LinkFault::Reset) = fault {
+                    // There was no connection when it began.
+                    self.proxy(*between).reset();
+                }
                 return false;
             }
         }
         true
+    }
+
+    /// Something for the reconciler to find, and the wish that it looks.
+    pub(super) async fn spoil_and_ask(&self) {
+        self.shelf.spoil(&self.sandbox).await;
+        // Unanswered it may have been heard all the same.
+        let _unanswered = self.admin.ask(&self.shelf.reconciliation()).await;
     }
 
     /// Leases on syncs, of all workers: what a death leaves in the middle. 0 when the database can't be asked.

@@ -1,18 +1,25 @@
-//! Stripe's events are sent, and finance works in FlashERP, which tells of it by webhooks, while things go wrong by a schedule; in the end every
-//! place is held against what was accepted and against finance's last words.
+//! Stripe's events are sent, some of them told by no webhook, and finance works in FlashERP, which tells of it by webhooks, while jobs run,
+//! somebody spoils records in FlashERP behind everybody's back, an admin asks for reconciliations, and things go wrong by a schedule. In the end
+//! every place is held against what was accepted or listed and against finance's last words, and a reconciliation must find nothing.
 //!
 //! A run is a function of its seed, as far as a run can be: the stories, the faults, their order, when each begins in events accepted and for
 //! how many tries it lasts. How the processes interleave is the machine's. What fails says seed, fault and record, how to run it again, and
 //! where the history and the services' logs are.
 
 mod act;
+mod admin;
+mod agreement;
 mod finance;
 mod flasherp;
+mod listed;
 mod matrix;
 mod measure;
 mod places;
+#[cfg(test)]
+mod planted;
 mod power;
 mod run;
+mod shelf;
 mod stage;
 
 use std::time::Duration;

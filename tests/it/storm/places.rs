@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use testkit::checker::{Claim, Held, Verdict, check};
 use testkit::history::{Entry, SentEvent, claims};
 use testkit::recorder::person;
@@ -40,13 +40,22 @@ const WRITTEN: &str = "SELECT DISTINCT entity_id, metadata ->> 'targetId', entit
     WHERE action = 'sync' AND metadata ->> 'targetId' IS NOT NULL AND entity_type <> 'invoice'";
 const CONTRADICTIONS: &str = "SELECT metadata ->> 'eventId', id::text, '' FROM audit.erp_audit_logs
     WHERE metadata ->> 'operation' = 'conflict' AND entity_type = 'transaction'";
+/// FlashERP's by the event that asked, an admin's by its key; the scheduler's go on all the time.
 const RECONCILIATIONS: &str =
-    "SELECT substr(idempotency_key, length('flasherp:') + 1), id::text, '' FROM reconciliation.runs
-    WHERE requested_by = 'flasherp'";
+    "SELECT CASE requested_by WHEN 'flasherp' THEN substr(idempotency_key, length('flasherp:') + 1)
+        ELSE coalesce(idempotency_key, requested_by) END,
+        id::text, CASE WHEN finished_at IS NOT NULL THEN 'ended' ELSE status::text END
+    FROM reconciliation.runs WHERE requested_by <> 'scheduler'";
+/// What is said of a run that has ended, however it did.
+pub(super) const ENDED: &str = "ended";
 const LEFT: &str = "SELECT (SELECT count(*) FROM ingress.webhook_events WHERE status <> 'applied')
     + (SELECT count(*) FROM sync.requests)
     + (SELECT count(*) FROM sync.outbox)
-    + (SELECT count(*) FROM sync.erp_syncs WHERE sync_status <> 'synced' OR outcome <> 'known')";
+    + (SELECT count(*) FROM sync.erp_syncs WHERE sync_status <> 'synced' OR outcome <> 'known')
+    + (SELECT count(*) FROM reconciliation.runs WHERE requested_by <> 'scheduler' AND finished_at IS NULL)
+    + (SELECT count(*) FROM reconciliation.findings WHERE decision = 'healing')
+    + (SELECT count(*) FROM scheduling.outbox WHERE created_at < clock_timestamp() - interval '5 seconds')
+    + (SELECT count(*) FROM reconciliation.outbox WHERE created_at < clock_timestamp() - interval '5 seconds')";
 const OUT_OF_STEP: &str =
     "SELECT concat_ws(' ', 'event', event_id, event_type, status, error) FROM ingress.webhook_events
     WHERE status <> 'applied'
@@ -54,7 +63,13 @@ const OUT_OF_STEP: &str =
     UNION ALL SELECT concat_ws(' ', 'sync', source_type, source_id, sync_status, outcome, 'retries', retry_count,
         'due', due_at - clock_timestamp(), error_code, error_message) FROM sync.erp_syncs
         WHERE sync_status <> 'synced' OR outcome <> 'known'
+    UNION ALL SELECT concat_ws(' ', 'reconciliation', id, requested_by, status, error) FROM reconciliation.runs
+        WHERE requested_by <> 'scheduler' AND finished_at IS NULL
+    UNION ALL SELECT concat_ws(' ', 'finding', id, class, entity_type, source_id) FROM reconciliation.findings
+        WHERE decision = 'healing'
     UNION ALL SELECT concat_ws(' ', 'fact', subject, event_id) FROM sync.outbox
+    UNION ALL SELECT concat_ws(' ', 'fact', subject, event_id) FROM scheduling.outbox
+    UNION ALL SELECT concat_ws(' ', 'fact', subject, event_id) FROM reconciliation.outbox
     LIMIT 50";
 
 impl Stage {
@@ -62,9 +77,10 @@ impl Stage {
     pub(super) async fn is_in_step(&self) -> bool {
         let pool = self.pool().await;
         let left: i64 = sqlx::query_scalar(LEFT).fetch_one(&pool).await.unwrap_or(-1);
+        let is_fetched = self.listed.is_stored(&pool).await;
         pool.close().await;
         let (flasherp, webhooks) = (self.sandbox.counters().await, self.sandbox.webhooks().await);
-        left == 0 && flasherp.pending_writes == 0 && flasherp.in_flight.now == 0 && webhooks.is_idle()
+        left == 0 && is_fetched && flasherp.pending_writes == 0 && flasherp.in_flight.now == 0 && webhooks.is_idle()
     }
 
     /// What is left to do, for people.
@@ -75,12 +91,19 @@ impl Stage {
 
     /// Holds every place against the history.
     pub(super) async fn verdicts(&self) -> Vec<Verdict> {
-        let entries = self.history.entries();
         let pool = self.pool().await;
+        let mut connection = pool.acquire().await.expect("a connection");
+        self.verdicts_by(&mut connection).await
+    }
+
+    /// The same as a connection sees the database.
+    pub(super) async fn verdicts_by(&self, connection: &mut PgConnection) -> Vec<Verdict> {
+        let entries = self.listed.beside(self.history.entries());
         let of_events = |entries: &[Entry]| claims(entries, |event| Some((event.id.clone(), "applied".to_owned())));
         let events = [of_events(&entries), of_events(&self.flasherps.entries())].concat();
-        let (transactions, users) = (rows(&pool, TRANSACTIONS).await, rows(&pool, USERS).await);
-        let invoices = in_major_units_of(rows(&pool, INVOICES).await);
+        let transactions = rows(connection, TRANSACTIONS).await;
+        let users = rows(connection, USERS).await;
+        let invoices = in_major_units_of(rows(connection, INVOICES).await);
         let customers = self.finance.on_customers(claims(&entries, |event| customer(event, str::to_owned)));
         let bills = self.finance.claims(Kind::Invoice);
         let own = self.finance.claims(Kind::Payment);
@@ -98,21 +121,29 @@ impl Stage {
         let linked = [linked, each(&own, |_| "transaction".to_owned())].concat();
         let linked_bills: Vec<Claim> =
             bills.iter().flat_map(|bill| each(std::slice::from_ref(bill), |_| bill.name.clone())).collect();
+        let reconciliations = [self.finance.reconciliations(), self.admin.claims()].concat();
+        // What somebody took away was written before, and is written again under another id.
+        let gone = self.shelf.gone();
+        let written = rows(connection, WRITTEN).await.into_iter().filter(|held| !gone.contains(&held.id)).collect();
         let books = Books::new(&transactions, &users, &self.sandbox).await;
         vec![
-            check("ingress.webhook_events", &events, &rows(&pool, EVENTS).await),
-            check("webhooks in the audit log", &events, &rows(&pool, APPLIED).await),
+            check("ingress.webhook_events", &events, &rows(connection, EVENTS).await),
+            check("webhooks in the audit log", &events, &rows(connection, APPLIED).await),
             check("upcoach.transactions", &payments, &transactions),
             check("upcoach.users", &customers, &users),
             check("upcoach.invoices", &bills, &invoices),
             check("transactions in FlashERP", &in_flasherp, &books.transactions()),
             check("customers in FlashERP", &customers, &books.customers()),
             check("invoices in FlashERP", &bills, &books.invoices()),
-            check("sync.erp_syncs", &linked, &books.linked(rows(&pool, SYNCS).await)),
-            check("sync.erp_syncs of invoices", &linked_bills, &rows(&pool, INVOICE_SYNCS).await),
-            check("writes in the audit log", &linked, &books.linked(rows(&pool, WRITTEN).await)),
-            check("conflicts in the audit log", &self.finance.contradictions(), &rows(&pool, CONTRADICTIONS).await),
-            check("reconciliation.runs", &self.finance.reconciliations(), &rows(&pool, RECONCILIATIONS).await),
+            check("sync.erp_syncs", &linked, &books.linked(rows(connection, SYNCS).await)),
+            check("sync.erp_syncs of invoices", &linked_bills, &rows(connection, INVOICE_SYNCS).await),
+            check("writes in the audit log", &linked, &books.linked(written)),
+            check(
+                "conflicts in the audit log",
+                &self.finance.contradictions(),
+                &rows(connection, CONTRADICTIONS).await,
+            ),
+            check("reconciliation.runs", &reconciliations, &rows(connection, RECONCILIATIONS).await),
         ]
     }
 
@@ -123,13 +154,13 @@ impl Stage {
 
 /// The events that are stored, by Stripe's ids.
 pub(super) async fn stored_events(pool: &PgPool) -> Vec<Held> {
-    rows(pool, STORED).await
+    rows(&mut *pool.acquire().await.expect("a connection"), STORED).await
 }
 
 /// Rows of (name, id, value).
-async fn rows(pool: &PgPool, query: &'static str) -> Vec<Held> {
+async fn rows(connection: &mut PgConnection, query: &'static str) -> Vec<Held> {
     let rows: Vec<(Option<String>, String, String)> =
-        sqlx::query_as(query).fetch_all(pool).await.unwrap_or_else(|error| panic!("{query}: {error}"));
+        sqlx::query_as(query).fetch_all(connection).await.unwrap_or_else(|error| panic!("{query}: {error}"));
     rows.into_iter().map(|(name, id, value)| Held { name: name.unwrap_or_default(), id, value }).collect()
 }
 
@@ -241,7 +272,7 @@ fn in_major_units_of(held: Vec<Held>) -> Vec<Held> {
 }
 
 /// `1099 usd` in Stripe's units as FlashERP must hold it, `10.99 USD`, by Stripe's and ISO 4217's tables and not by the product's.
-fn in_major_units(value: &str) -> String {
+pub(super) fn in_major_units(value: &str) -> String {
     let (amount, currency) = value.split_once(' ').expect("an amount and a currency");
     let amount: i64 = amount.parse().expect("Stripe's amounts are whole");
     let (stripes, isos) = match currency {

@@ -1,6 +1,7 @@
 //! The machine under database, broker and services goes off with everything that runs on it, and comes back with what its disk held.
 
 use rustix::process::Signal;
+use testkit::Service;
 use testkit::checker::{Finding, check};
 use testkit::faults::Process;
 use testkit::history::{History, claims};
@@ -12,7 +13,8 @@ impl Stage {
     /// Off: from one moment on nothing reaches the disk, and then everybody is dead. Whoever was waiting for the disk has answered nobody.
     pub(crate) fn cut_power(&mut self) {
         self.disk.as_mut().expect("a run with power cuts has a disk").cut_power();
-        for process in Process::ALL.into_iter().flat_map(|process| self.processes(process)) {
+        let standbys = self.standbys.values().filter_map(Service::process);
+        for process in Process::ALL.into_iter().flat_map(|process| self.processes(process)).chain(standbys) {
             process.signal(Signal::KILL);
         }
     }
@@ -28,6 +30,9 @@ impl Stage {
                 _ => self.service(process).kill().await,
             };
             ended.unwrap_or_else(|error| panic!("{process} outlived the power cut: {error}"));
+        }
+        for standby in self.standbys.values_mut() {
+            standby.kill().await.unwrap_or_else(|error| panic!("a standby outlived the power cut: {error}"));
         }
         self.start_again(Process::Database).await;
         self.start_again(Process::Broker).await;
@@ -49,8 +54,11 @@ impl Stage {
         let lost = self.lost_events().await;
         let words: Vec<String> = lost.iter().map(ToString::to_string).collect();
         assert!(lost.is_empty(), "lost in a power cut:\n  {}", words.join("\n  "));
-        for process in [Process::ConfigApi, Process::Worker, Process::SecondWorker, Process::Ingress] {
+        for process in self.options.keys().copied().collect::<Vec<_>>() {
             self.start_again(process).await;
+        }
+        for standby in self.standbys.values_mut() {
+            standby.restart().await.unwrap_or_else(|error| panic!("a standby does not start again: {error}"));
         }
     }
 }

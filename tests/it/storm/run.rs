@@ -20,6 +20,8 @@ const ONCE_MORE: usize = 3;
 const STORIES_ONCE_MORE: u32 = 40;
 /// The first of the stories that finance works on, far from the others.
 const STORIES_OF_FINANCE: u64 = 1 << 32;
+/// The share of Stripe's events that no webhook tells of.
+const MISSED: f64 = 0.05;
 /// What finance does before the faults of a step begin, and once they have.
 const ACTS: (usize, usize) = (2, 3);
 
@@ -90,19 +92,25 @@ impl<'a> Run<'a> {
     }
 
     /// Finance gets customers of its own to work on, before anything goes wrong.
-    async fn open_books(&mut self) {
-        let opening = StripeSend { update_every: Some(0), ..self.stories(STORIES_OF_FINANCE, finance::CUSTOMERS) };
+    pub(super) async fn open_books(&mut self) {
+        let opening = StripeSend {
+            update_every: Some(0),
+            miss_rate: None,
+            ..self.stories(STORIES_OF_FINANCE, finance::CUSTOMERS)
+        };
         let sent = self.stage.sandbox.send_stripe(&opening).await.id;
         self.sends.push(sent);
         self.stage.sandbox.wait_send_done(sent, self.size.patience).await;
         let steps = self.size.faults.len() * (1 + ONCE_MORE);
-        self.stage.open_books(steps * (ACTS.0 + ACTS.1), self.size.patience).await;
+        let spoils = self.size.faults.len() * 2;
+        self.stage.open_books(steps * (ACTS.0 + ACTS.1), spoils, self.size.patience).await;
     }
 
     async fn step(&mut self, step: &Step) {
         self.settle_sends().await;
         let sent = self.send(step.first_story, step.stories).await;
         self.stage.finance.act(&self.stage.sandbox, ACTS.0).await;
+        self.stage.spoil_and_ask().await;
         let names = step.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
         let what = format!("events to be accepted before {names}");
         let begun = wait::until(self.size.patience, &what, || async {
@@ -172,6 +180,7 @@ impl<'a> Run<'a> {
             timeout_ms: Some(5_000),
             payments_per_customer: Some(1),
             update_every: Some(4),
+            miss_rate: Some(MISSED),
             kinds: Some(vec!["customer".to_owned(), "payment".to_owned()]),
             ..StripeSend::default()
         }
@@ -179,6 +188,7 @@ impl<'a> Run<'a> {
 
     /// Counts the sends that have ended: the sandbox remembers only the latest.
     async fn settle_sends(&mut self) {
+        self.stage.listed.look().await;
         let mut running = Vec::new();
         for sent in std::mem::take(&mut self.sends) {
             let progress = self.stage.sandbox.stripe_progress(sent).await;
@@ -194,7 +204,7 @@ impl<'a> Run<'a> {
         self.sends = running;
     }
 
-    async fn comes_to_rest(&mut self) {
+    pub(super) async fn comes_to_rest(&mut self) {
         let mut wrong = String::new();
         let patience = self.size.patience;
         for sent in &self.sends {
@@ -215,6 +225,14 @@ impl<'a> Run<'a> {
             for row in self.stage.out_of_step().await {
                 let _ = write!(wrong, "\n  not in step: {row}");
             }
+        }
+        for disagreement in self.stage.disagreements(patience).await {
+            let _ = write!(wrong, "\n{disagreement}");
+        }
+        self.matrix.fetched =
+            self.stage.listed.untold(&self.stage.history.entries(), &["customer.", "payment_intent."]);
+        if self.matrix.fetched == 0 {
+            wrong.push_str("\nwebhooks told of all of Stripe's events: nothing was fetched");
         }
         let webhooks = self.stage.sandbox.webhooks().await;
         if webhooks.given_up + webhooks.overflowed > 0 {

@@ -11,6 +11,12 @@ pub enum Process {
     SecondWorker,
     /// Holds the configuration.
     ConfigApi,
+    /// Webhooks and admins come through it.
+    Gateway,
+    /// Runs jobs.
+    Scheduler,
+    /// Holds both sides against each other.
+    Reconciler,
     /// NATS.
     Broker,
     /// PostgreSQL, with all its processes.
@@ -21,10 +27,14 @@ pub enum Process {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Between {
     /// Stripe's webhooks.
-    StripeAndIngress,
+    StripeAndGateway,
     /// FlashERP's webhooks.
-    FlashErpAndIngress,
-    /// Storing them.
+    FlashErpAndGateway,
+    /// Webhooks handed on.
+    GatewayAndIngress,
+    /// An admin's calls handed on.
+    GatewayAndConfigApi,
+    /// Storing webhooks.
     IngressAndDatabase,
     /// Hints.
     IngressAndBroker,
@@ -32,14 +42,30 @@ pub enum Between {
     WorkerAndDatabase,
     /// Hints and facts of the first worker.
     WorkerAndBroker,
-    /// The records of both workers, which have FlashERP's address from the same row.
+    /// The records of both workers, which have FlashERP's address from the same row as everybody.
     WorkersAndFlashErp,
+    /// What events leave open, read by both workers.
+    WorkersAndStripe,
     /// As for the first worker: each can be cut off while the other takes over.
     SecondWorkerAndDatabase,
     /// As for the first worker.
     SecondWorkerAndBroker,
-    /// The configuration. (To the broker it has nothing to say between changes, so no fault there could be felt.)
+    /// The configuration. (To the broker it has little to say between changes, so hardly a fault there could be felt.)
     ConfigApiAndDatabase,
+    /// The timetable, and what jobs read and write.
+    SchedulerAndDatabase,
+    /// Hints and facts of the scheduler.
+    SchedulerAndBroker,
+    /// Health checks, and what changed there.
+    SchedulerAndFlashErp,
+    /// Events that no webhook has told of.
+    SchedulerAndStripe,
+    /// Runs and what they have read.
+    ReconcilerAndDatabase,
+    /// Hints and facts of the reconciler.
+    ReconcilerAndBroker,
+    /// What is paged, and read again.
+    ReconcilerAndFlashErp,
 }
 
 /// What a connection suffers.
@@ -69,23 +95,42 @@ pub enum LinkFault {
 
 impl Process {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Ingress, Self::Worker, Self::SecondWorker, Self::ConfigApi, Self::Broker, Self::Database];
+    pub const ALL: [Self; 9] = [
+        Self::Ingress,
+        Self::Worker,
+        Self::SecondWorker,
+        Self::ConfigApi,
+        Self::Gateway,
+        Self::Scheduler,
+        Self::Reconciler,
+        Self::Broker,
+        Self::Database,
+    ];
 }
 
 impl Between {
     /// All of them.
-    pub const ALL: [Self; 10] = [
-        Self::StripeAndIngress,
-        Self::FlashErpAndIngress,
+    pub const ALL: [Self; 20] = [
+        Self::StripeAndGateway,
+        Self::FlashErpAndGateway,
+        Self::GatewayAndIngress,
+        Self::GatewayAndConfigApi,
         Self::IngressAndDatabase,
         Self::IngressAndBroker,
         Self::WorkerAndDatabase,
         Self::WorkerAndBroker,
         Self::WorkersAndFlashErp,
+        Self::WorkersAndStripe,
         Self::SecondWorkerAndDatabase,
         Self::SecondWorkerAndBroker,
         Self::ConfigApiAndDatabase,
+        Self::SchedulerAndDatabase,
+        Self::SchedulerAndBroker,
+        Self::SchedulerAndFlashErp,
+        Self::SchedulerAndStripe,
+        Self::ReconcilerAndDatabase,
+        Self::ReconcilerAndBroker,
+        Self::ReconcilerAndFlashErp,
     ];
 }
 

@@ -15,6 +15,7 @@ impl fmt::Display for Fault {
             Self::PowerCut => f.write_str("power cut"),
             Self::Link(between, fault) => write!(f, "{between}: {fault}"),
             Self::FlashErp(fault) => write!(f, "FlashERP: {fault}"),
+            Self::StripeApiUnavailable => f.write_str("Stripe: API unavailable"),
         }
     }
 }
@@ -26,6 +27,9 @@ impl fmt::Display for Process {
             Self::Worker => "worker",
             Self::SecondWorker => "second worker",
             Self::ConfigApi => "config-api",
+            Self::Gateway => "gateway",
+            Self::Scheduler => "scheduler",
+            Self::Reconciler => "reconciler",
             Self::Broker => "broker",
             Self::Database => "database",
         })
@@ -35,16 +39,26 @@ impl fmt::Display for Process {
 impl fmt::Display for Between {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::StripeAndIngress => "Stripe-ingress",
-            Self::FlashErpAndIngress => "FlashERP-ingress",
+            Self::StripeAndGateway => "Stripe-gateway",
+            Self::FlashErpAndGateway => "FlashERP-gateway",
+            Self::GatewayAndIngress => "gateway-ingress",
+            Self::GatewayAndConfigApi => "gateway-config-api",
             Self::IngressAndDatabase => "ingress-database",
             Self::IngressAndBroker => "ingress-broker",
             Self::WorkerAndDatabase => "worker-database",
             Self::WorkerAndBroker => "worker-broker",
             Self::WorkersAndFlashErp => "workers-FlashERP",
+            Self::WorkersAndStripe => "workers-Stripe",
             Self::SecondWorkerAndDatabase => "second worker-database",
             Self::SecondWorkerAndBroker => "second worker-broker",
             Self::ConfigApiAndDatabase => "config-api-database",
+            Self::SchedulerAndDatabase => "scheduler-database",
+            Self::SchedulerAndBroker => "scheduler-broker",
+            Self::SchedulerAndFlashErp => "scheduler-FlashERP",
+            Self::SchedulerAndStripe => "scheduler-Stripe",
+            Self::ReconcilerAndDatabase => "reconciler-database",
+            Self::ReconcilerAndBroker => "reconciler-broker",
+            Self::ReconcilerAndFlashErp => "reconciler-FlashERP",
         })
     }
 }

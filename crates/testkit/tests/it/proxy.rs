@@ -229,3 +229,26 @@ async fn a_server_that_is_away_resets_the_client() {
     let mut client = TcpStream::connect(proxy.address()).await.expect("accepted");
     is_reset(&mut client).await;
 }
+
+#[tokio::test]
+async fn programs_that_share_an_address_have_links_of_their_own() {
+    let (rest, programs) = Proxy::shared(echo().await, vec!["bash"]).await;
+    let [of_bash] = programs.as_slice() else { panic!("one for each") };
+    assert_eq!(rest.address(), of_bash.address());
+    of_bash.set(Link::refusing());
+    let port = rest.address().port();
+    // Says a word, and what it hears, in a program of another name than this one's.
+    let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port} && echo hello >&3 && read -r heard <&3 && echo \"$heard\"");
+    let bash_says = || async {
+        let output = tokio::process::Command::new("bash").args(["-c", &script]).output().await.expect("bash runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert_eq!(bash_says().await, "", "its link refuses");
+    let mut client = TcpStream::connect(rest.address()).await.expect("the proxy accepts");
+    say(&mut client, b"hello").await;
+    assert_eq!((rest.counts().reset, of_bash.counts().reset), (0, 1));
+    of_bash.heal();
+    rest.set(Link::refusing());
+    assert_eq!(bash_says().await, "hello\n");
+    assert_eq!((rest.counts().opened, of_bash.counts().opened), (1, 2));
+}

@@ -211,3 +211,48 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends an event at 0 to a receiver that never takes it, looking at the queue every second, and says when it was tried.
+    fn tries_until_given_up() -> (Vec<i64>, Queue) {
+        let mut queue = Queue::new(Settings::new("http://127.0.0.1:1/".parse().expect("a URL"), Vec::new()));
+        queue.tell(EventId::new(), EventType::SyncCompleted, "{}", 0, Some((0, false)));
+        let mut tried = Vec::new();
+        for now_ms in (0..=4 * 24 * 3_600).map(|second| second * 1_000) {
+            while let Some((number, pending)) = queue.begin(now_ms) {
+                assert_eq!((pending.tries as usize, pending.first_ms), (tried.len() + 1, Some(0)));
+                tried.push(now_ms / 1_000);
+                queue.end(number, Ok(500), 1, now_ms);
+            }
+        }
+        (tried, queue)
+    }
+
+    #[test]
+    fn an_event_is_tried_at_the_contracts_times_and_at_no_other_and_then_given_up() {
+        const HOUR: i64 = 3_600;
+        let (tried, queue) = tries_until_given_up();
+        let sixth = 5 + 30 + 300 + HOUR;
+        let early = [0, 5, 5 + 30, 5 + 30 + 300, sixth];
+        let late = (1..=11).map(|nth| sixth + nth * 6 * HOUR);
+        assert_eq!(tried, early.into_iter().chain(late).collect::<Vec<_>>());
+        assert!(tried.iter().all(|at| *at <= 72 * HOUR));
+        let View { waiting, in_flight, tally, .. } = queue.view();
+        assert_eq!((waiting, in_flight, tally.retried, tally.given_up), (0, 0, 15, 1));
+    }
+
+    #[test]
+    fn a_try_is_due_to_the_millisecond() {
+        let mut queue = Queue::new(Settings::new("http://127.0.0.1:1/".parse().expect("a URL"), Vec::new()));
+        queue.tell(EventId::new(), EventType::SyncCompleted, "{}", 0, Some((0, false)));
+        let (number, _) = queue.begin(0).expect("it is due at once");
+        assert!(queue.begin(0).is_none(), "it is under way");
+        queue.end(number, Err("nobody".to_owned()), 1, 700);
+        assert_eq!(queue.next_in_ms(700), Some(5_000));
+        assert!(queue.begin(5_699).is_none());
+        assert!(queue.begin(5_700).is_some());
+    }
+}

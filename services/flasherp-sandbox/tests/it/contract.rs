@@ -6,7 +6,7 @@ use flasherp_sandbox::{
 };
 use serde_json::Value;
 
-fn contract() -> Value {
+pub(crate) fn contract() -> Value {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto-schemas/flasherp-api.yaml");
     serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }

@@ -4,6 +4,11 @@ use actix_web::http::header::HeaderMap;
 use serde_json::{Value, json};
 use testkit::sandbox::{ReleaseOrder, WebhookSend, WebhookSettings, WebhookTells};
 
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
+
 use crate::{
     endpoint::{Endpoint, header, signature},
     support::{Erp, PATIENCE, SECRET, invoice, transaction},
@@ -147,6 +152,106 @@ async fn retries_come_by_the_sandboxs_clock() {
     }
     assert_eq!(erp.control.wait_webhooks_idle(PATIENCE).await.delivered, 1);
     assert_eq!(endpoint.seen().events[3]["data"], json!({ "id": "fsy_1", "status": "partial" }));
+}
+
+fn unix_seconds() -> i64 {
+    time::OffsetDateTime::now_utc().unix_timestamp()
+}
+
+#[tokio::test]
+async fn an_event_that_nobody_takes_is_signed_anew_for_each_try_of_three_days_and_then_given_up() {
+    const HOUR: i64 = 3_600;
+    let erp = Erp::start().await;
+    let endpoint = answering(|_| 503);
+    erp.control.set_webhooks(&endpoint.settings(WebhookTells::Nothing)).await;
+    let told = WebhookSend {
+        event_type: "sync.completed".into(),
+        data: Some(json!({ "id": "fsy_1" })),
+        ..WebhookSend::default()
+    };
+    let id = erp.control.send_webhook(&told).await;
+    let waits = [5, 30, 300, HOUR].into_iter().chain(std::iter::repeat_n(6 * HOUR, 11));
+    let (mut ahead_ms, mut tries) = (0, 0);
+    for wait in waits {
+        tries += 1;
+        let failed = || async { erp.control.webhooks().await.retried == tries };
+        testkit::eventually(PATIENCE, "a try has failed", failed).await;
+        if tries == 1 {
+            // Of what is signed anew another second tells.
+            let first: i64 = endpoint.seen().timestamps[0].parse().unwrap();
+            testkit::eventually(PATIENCE, "another second", || async { unix_seconds() > first }).await;
+        }
+        ahead_ms += wait * 1_000;
+        erp.control.set_clock_ahead(ahead_ms).await;
+    }
+    let done = erp.control.wait_webhooks_idle(PATIENCE).await;
+    assert_eq!((done.tries, done.retried, done.delivered, done.given_up), (16, 15, 0, 1));
+    erp.control.set_clock_ahead(ahead_ms + 72 * HOUR * 1_000).await;
+    assert!(erp.control.webhooks().await.is_idle());
+    assert_eq!(endpoint.ids(), vec![id; 16]);
+    let seen = endpoint.seen();
+    assert!(seen.texts.iter().all(|text| *text == seen.texts[0]), "the same event");
+    for (nth, text) in seen.texts.iter().enumerate() {
+        assert_eq!(seen.signatures[nth], signature(SECRET, &seen.timestamps[nth], text.as_bytes()));
+        let timestamp: i64 = seen.timestamps[nth].parse().unwrap();
+        assert!((unix_seconds() - 60..=unix_seconds()).contains(&timestamp), "by the receiver's clock: {timestamp}");
+    }
+    assert!(seen.timestamps.is_sorted());
+    assert_ne!(seen.signatures[0], seen.signatures[1], "signed anew");
+}
+
+/// Takes a connection and what is sent on it, answers `beginning`, and then nothing; says how much it was sent once the other side has hung up.
+async fn never_done(beginning: &'static [u8]) -> (String, tokio::task::JoinHandle<usize>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let sent = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut sent = vec![0; 16];
+        stream.read_exact(&mut sent).await.unwrap();
+        stream.write_all(beginning).await.unwrap();
+        // A reset is an end as well.
+        let _ended = stream.read_to_end(&mut sent).await;
+        sent.len()
+    });
+    (url, sent)
+}
+
+#[tokio::test]
+async fn a_receiver_that_does_not_come_to_an_end_is_cut_off_after_its_time_and_tried_again() {
+    let erp = Erp::start().await;
+    let view = erp.http.get(format!("{}/control/webhooks", erp.control.base));
+    let at_start = crate::support::answer(view).await.unwrap().json();
+    assert_eq!(at_start["settings"]["timeoutMs"], 10_000, "the contract's");
+    for (nth, beginning) in
+        [b"".as_slice(), b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"].into_iter().enumerate()
+    {
+        let (url, sent) = never_done(beginning).await;
+        let settings = WebhookSettings {
+            target: Some(url),
+            timeout_ms: Some(100),
+            retry_delays_ms: Some(vec![60_000]),
+            ..WebhookSettings::default()
+        };
+        erp.control.set_webhooks(&settings).await;
+        let told = WebhookSend {
+            event_type: "sync.completed".into(),
+            data: Some(json!({ "nth": nth })),
+            ..WebhookSend::default()
+        };
+        let id = erp.control.send_webhook(&told).await;
+        assert!(sent.await.unwrap() > 0, "it was sent, and hung up on");
+        let cut_off = || async { erp.control.webhooks().await.statuses.get(&0).copied() == Some(nth as u64 + 1) };
+        testkit::eventually(PATIENCE, "the try counts as not answered", cut_off).await;
+        let webhooks = erp.control.webhooks().await;
+        assert_eq!((webhooks.waiting, webhooks.delivered), (1, nth as u64));
+        assert!(webhooks.last_error.unwrap().contains("timed out"));
+
+        let endpoint = answering(|_| 200);
+        erp.control.set_webhooks(&endpoint.settings(WebhookTells::Nothing)).await;
+        erp.control.set_clock_ahead(60_000 * (nth as i64 + 1)).await;
+        erp.control.wait_webhooks_idle(PATIENCE).await;
+        assert_eq!(endpoint.ids(), [id]);
+    }
 }
 
 #[tokio::test]
