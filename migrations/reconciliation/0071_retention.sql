@@ -1,4 +1,4 @@
--- What is forgotten of reconciliations and batches, a piece at a time, when it was over before a time. The scheduler asks; each returns how many rows went.
+-- What is forgotten of reconciliations, batches, stray writes and acknowledged failures, a piece at a time, when it was over before a time. The scheduler asks; each returns how many rows went.
 -- Nothing that is unfinished goes, and nobody waits for these locks: rows that others hold are passed over.
 
 -- Findings that were decided, and runs that have none left.
@@ -55,6 +55,34 @@ BEGIN
 END
 $$;
 
+-- Stray writes that were settled: their records were looked at again since.
+CREATE INDEX stray_writes_settled ON sync.stray_writes (settled_at) WHERE settled_at IS NOT NULL;
+CREATE FUNCTION sync.forget_stray_writes(p_before timestamptz, p_limit integer) RETURNS integer
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH gone AS (
+        DELETE FROM sync.stray_writes WHERE id IN (
+            SELECT id FROM sync.stray_writes WHERE settled_at < p_before ORDER BY settled_at LIMIT p_limit FOR UPDATE SKIP LOCKED)
+        RETURNING 1
+    )
+    SELECT count(*)::integer FROM gone
+$$;
+
+-- Acknowledgements of failures of which none is left: one that comes later is new in any case.
+CREATE FUNCTION config.forget_acknowledgements(p_before timestamptz, p_limit integer) RETURNS integer
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH gone AS (
+        DELETE FROM config.error_acknowledgements WHERE fingerprint IN (
+            SELECT a.fingerprint FROM config.error_acknowledgements a
+            WHERE a.acknowledged_at < p_before AND NOT EXISTS (
+                SELECT FROM sync.erp_syncs s WHERE s.sync_status = 'failed' AND s.error_fingerprint = a.fingerprint)
+            ORDER BY a.acknowledged_at LIMIT p_limit FOR UPDATE SKIP LOCKED)
+        RETURNING 1
+    )
+    SELECT count(*)::integer FROM gone
+$$;
+
 -- Frees what expired leases hold: the outcome is unknown since the lease's end, and settled as any other. Asked by the workers' sweep and by the
 -- scheduler's retry-queue, should no worker be there. Waits for no lock, so it takes part in no ring of waiters. Returns how many rows.
 CREATE FUNCTION sync.free_expired_leases(p_settle interval, p_limit integer) RETURNS integer
@@ -83,4 +111,5 @@ CREATE FUNCTION sync.free_expired_leases(p_settle interval, p_limit integer) RET
 $$;
 
 GRANT EXECUTE ON FUNCTION sync.free_expired_leases(interval, integer) TO erp_sync_worker, erp_scheduler;
-GRANT EXECUTE ON FUNCTION reconciliation.forget(timestamptz, integer), sync.forget_batches(timestamptz, integer) TO erp_scheduler;
+GRANT EXECUTE ON FUNCTION reconciliation.forget(timestamptz, integer), sync.forget_batches(timestamptz, integer),
+    sync.forget_stray_writes(timestamptz, integer), config.forget_acknowledgements(timestamptz, integer) TO erp_scheduler;

@@ -36,6 +36,8 @@ CREATE TABLE scheduling.job_runs (
     lease_owner   uuid,
     lease_until   timestamptz,
     requested_by  text,
+    -- the scheduler process that fired it, as its log and /healthz have it
+    instance      uuid,
     result        jsonb,
     error         text,
     UNIQUE (job_name, scheduled_for)
@@ -68,10 +70,14 @@ CREATE TABLE scheduling.alerts (
     fingerprint   text NOT NULL,
     message       text NOT NULL,
     details       jsonb NOT NULL DEFAULT '{}',
+    -- which of several ways in which it may hold
+    state         text NOT NULL DEFAULT '',
+    -- how often severity or state has changed: each time it is told anew
+    changes       integer NOT NULL DEFAULT 0 CHECK (changes >= 0),
     occurrences   integer NOT NULL DEFAULT 1 CHECK (occurrences > 0),
     raised_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_seen_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
-    -- when the fact was stated and the notices were made; null again when it has become more severe
+    -- when the fact was stated and the notices were made; null again when severity or state has changed
     announced_at  timestamptz,
     resolved_at   timestamptz,
     -- the same for its end
@@ -177,13 +183,14 @@ CREATE FUNCTION scheduling.raise_alert(p_kind text, p_severity scheduling.severi
     ON CONFLICT (fingerprint) WHERE resolved_at IS NULL DO UPDATE SET
         occurrences = a.occurrences + 1, last_seen_at = clock_timestamp(), message = excluded.message,
         details = excluded.details, severity = greatest(a.severity, excluded.severity),
+        changes = a.changes + CASE WHEN excluded.severity > a.severity THEN 1 ELSE 0 END,
         announced_at = CASE WHEN excluded.severity > a.severity THEN NULL ELSE a.announced_at END
     RETURNING a.id
 $$;
 
 CREATE VIEW scheduling.jobs_for_config_api AS SELECT * FROM scheduling.jobs;
 CREATE VIEW scheduling.job_runs_for_config_api AS
-    SELECT id, job_name, scheduled_for, status, started_at, finished_at, requested_by, result, error
+    SELECT id, job_name, scheduled_for, status, started_at, finished_at, requested_by, instance, result, error
     FROM scheduling.job_runs;
 CREATE VIEW scheduling.health_for_config_api AS SELECT * FROM scheduling.health_checks;
 CREATE VIEW scheduling.alerts_for_config_api AS SELECT * FROM scheduling.alerts;

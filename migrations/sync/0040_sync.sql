@@ -568,7 +568,7 @@ GRANT EXECUTE ON FUNCTION sync.gate_write(bigint, text, integer, uuid[], boolean
     sync.gate_grant(integer, integer)
     TO erp_sync_worker, erp_config_api, erp_scheduler, erp_reconciler;
 GRANT SELECT ON sync.for_readers, sync.gate_for_readers TO erp_config_api, erp_scheduler, erp_reconciler;
-GRANT SELECT ON sync.waiting_for_readers TO erp_config_api, erp_reconciler;
+GRANT SELECT ON sync.waiting_for_readers TO erp_config_api, erp_reconciler, erp_scheduler;
 GRANT EXECUTE ON FUNCTION sync.learn_births(uuid[], text[], timestamptz[]) TO erp_reconciler;
 GRANT SELECT ON sync.batches, sync.batch_items TO erp_config_api, erp_scheduler;
 GRANT EXECUTE ON FUNCTION sync.request(sync.entity_type, uuid[], sync.origin, boolean, uuid)

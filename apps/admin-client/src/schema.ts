@@ -359,6 +359,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/erp/jobs/{name}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The runs of a job, newest first
+         * @description As far back as histories are kept (`HISTORY_RETENTION_DAYS`).
+         */
+        get: operations["listJobRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/erp/metrics": {
         parameters: {
             query?: never;
@@ -1674,6 +1694,11 @@ export interface components {
             finishedAt: components["schemas"]["Timestamp"] | null;
             /** Format: uuid */
             id: string;
+            /**
+             * Format: uuid
+             * @description The scheduler process that ran it, as its log and its `/healthz` name it.
+             */
+            instance: string | null;
             /** @description Who asked for it; null for one of the schedule's. */
             requestedBy: string | null;
             /** @description What it did; depends on the job. */
@@ -1875,6 +1900,28 @@ export interface components {
             pagination: components["schemas"]["Pagination"];
         };
         /** @description A page of a list. */
+        Page_JobRun: {
+            data: {
+                error: string | null;
+                finishedAt: components["schemas"]["Timestamp"] | null;
+                /** Format: uuid */
+                id: string;
+                /**
+                 * Format: uuid
+                 * @description The scheduler process that ran it, as its log and its `/healthz` name it.
+                 */
+                instance: string | null;
+                /** @description Who asked for it; null for one of the schedule's. */
+                requestedBy: string | null;
+                /** @description What it did; depends on the job. */
+                result: Record<string, never> | null;
+                scheduledFor: components["schemas"]["Timestamp"];
+                startedAt: components["schemas"]["Timestamp"];
+                status: components["schemas"]["RunStatus"];
+            }[];
+            pagination: components["schemas"]["Pagination"];
+        };
+        /** @description A page of a list. */
         Page_Reconciliation: {
             data: (components["schemas"]["Counts"] & {
                 autoHeal: boolean;
@@ -1908,6 +1955,15 @@ export interface components {
                 /** @enum {string} */
                 status: "pending" | "running" | "completed" | "incomplete" | "failed";
                 to: components["schemas"]["Timestamp"];
+                /** @description Why it is not proven, all that there is; empty for one that is, and before the end. */
+                unprovenBecause: components["schemas"]["Unproven"][];
+                /** @description Which, the first hundred. */
+                unread: components["schemas"]["UnreadRecord"][];
+                /**
+                 * Format: int64
+                 * @description Records in doubt that FlashERP could not serve: nothing is said of them.
+                 */
+                unreadCount: number;
             })[];
             pagination: components["schemas"]["Pagination"];
         };
@@ -2155,6 +2211,15 @@ export interface components {
             /** @enum {string} */
             status: "pending" | "running" | "completed" | "incomplete" | "failed";
             to: components["schemas"]["Timestamp"];
+            /** @description Why it is not proven, all that there is; empty for one that is, and before the end. */
+            unprovenBecause: components["schemas"]["Unproven"][];
+            /** @description Which, the first hundred. */
+            unread: components["schemas"]["UnreadRecord"][];
+            /**
+             * Format: int64
+             * @description Records in doubt that FlashERP could not serve: nothing is said of them.
+             */
+            unreadCount: number;
         };
         /** @description A run that has ended. */
         ReconciliationReport: {
@@ -2530,6 +2595,34 @@ export interface components {
             unknown: number;
             /** Format: int64 */
             upcoachCount: number;
+        };
+        /** @description Why a reconciliation is not proven. */
+        Unproven: {
+            /** @description In which currency, where it is in one. */
+            currency: string | null;
+            /** @description Of which type, where it is of one. */
+            entityType: string | null;
+            /** @description In words. */
+            message: string;
+            reason: components["schemas"]["UnprovenReason"];
+        };
+        /**
+         * @description What stands in the way of the proof.
+         * @enum {string}
+         */
+        UnprovenReason: "unread" | "unreadable_amounts" | "unaccounted" | "control_totals";
+        /** @description A record that FlashERP could not serve. */
+        UnreadRecord: {
+            entityType: string;
+            /** @description What came of asking. */
+            error: string;
+            /**
+             * Format: uuid
+             * @description UpCoach's id, where it is known.
+             */
+            sourceId: string | null;
+            /** @description FlashERP's id, where it is known. */
+            targetId: string | null;
         };
         /** @description A received event. */
         Webhook: {
@@ -4871,6 +4964,99 @@ export interface operations {
             };
             /** @description The service behind has not answered in time; see what became of the request before you send it again */
             504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listJobRuns: {
+        parameters: {
+            query?: {
+                /** @description The page, from 1. Not beside `cursor`. */
+                page?: number;
+                /** @description Rows of a page. */
+                limit?: number;
+                /** @description `nextCursor` of the page before: goes on where that one ended, at the same cost however deep. */
+                cursor?: string;
+                status?: "running" | "succeeded" | "failed" | "abandoned";
+            };
+            header?: never;
+            path: {
+                /** @description The job's name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_JobRun"];
+                };
+            };
+            /** @description A parameter or field is unknown or wrong; `details` names each */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description No valid token */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The role does not allow it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description RESOURCE_NOT_FOUND: no job of this name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A fault of ours; the log has it under the `requestId` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description Not available at the moment; `Retry-After` says when to try again */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

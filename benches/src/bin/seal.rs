@@ -72,11 +72,13 @@ async fn measure(rows: i64, seconds: u64) -> anyhow::Result<()> {
         beside += seal_all(&pool).await?;
         longest = longest.max(round.elapsed());
     }
-    let written = writer.await??;
+    let (written, took) = writer.await??;
     beside += seal_all(&pool).await?;
-    let rate = a_second(i64::try_from(written)?, begun.elapsed());
+    let rate = a_second(i64::try_from(written)?, took);
+    eprintln!("the writer: {rate} rows a second of {RATE} that it was to write, for {} s", took.as_secs());
     eprintln!(
-        "beside a writer of {rate} rows a second: {beside} of {written} rows sealed in rounds a second apart, the longest round {} ms",
+        "beside it, sealed at {} rows a second until all were: {beside} of {written} rows sealed in rounds a second apart, the longest round {} ms",
+        a_second(i64::try_from(beside)?, begun.elapsed()),
         longest.as_millis()
     );
 
@@ -101,9 +103,10 @@ async fn seal_all(pool: &PgPool) -> anyhow::Result<u64> {
     }
 }
 
-/// Appends at the rate that is to be kept up with; returns how many rows.
-async fn write(url: String, seconds: u64) -> anyhow::Result<u64> {
+/// Appends at the rate that is to be kept up with; returns how many rows, and in which time.
+async fn write(url: String, seconds: u64) -> anyhow::Result<(u64, Duration)> {
     let mut connection = PgConnection::connect(&url).await?;
+    let begun = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(1_000 / TRANSACTIONS));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let each = RATE / TRANSACTIONS;
@@ -111,7 +114,7 @@ async fn write(url: String, seconds: u64) -> anyhow::Result<u64> {
         ticks.tick().await;
         sqlx::query(APPEND).bind(i32::try_from(each)?).execute(&mut connection).await?;
     }
-    Ok(seconds * RATE)
+    Ok((seconds * RATE, begun.elapsed()))
 }
 
 fn a_second(rows: i64, took: Duration) -> u64 {

@@ -5,7 +5,8 @@
 //! * [`error_code`]: the 24 codes and what each means for retries, outcomes, breaker and admin API;
 //! * [`upcoach`] and [`mapping`]: UpCoach's records, and how they become FlashERP's fields;
 //! * [`retry`] and [`state`]: what follows from an attempt;
-//! * [`gate`]: whether FlashERP may be called.
+//! * [`gate`]: whether FlashERP may be called;
+//! * [`schedule`]: when a job runs next.
 //!
 //! No type of a web framework, database or broker reaches this crate. Nothing here can be half done when a process dies.
 
@@ -18,6 +19,7 @@ mod labels;
 pub mod mapping;
 pub mod money;
 pub mod retry;
+pub mod schedule;
 pub mod state;
 pub mod upcoach;
 

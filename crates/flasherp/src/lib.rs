@@ -36,6 +36,6 @@ pub use error::{CallError, CallResult, FieldIssue};
 pub use gate::{Aftermath, Gate, GateSettings, OpenGate, Probed, Refusal, SharedGate};
 pub use health::{Capabilities, Health, HealthStatus};
 pub use limiter::Limiter;
-pub use observe::{CallMetrics, Observation, Observer};
+pub use observe::{CallMetrics, Observation, Observer, circuit_changed};
 pub use options::Options;
 pub use page::{ListQuery, Page};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::ErrorCode;
+use events::{CircuitChanged, CircuitState};
 use service::metrics::{Counter, Histogram};
 
 use crate::call::Subject;
@@ -42,4 +43,16 @@ impl Observer for CallMetrics {
             Counter::FlashErpRetries.add(u64::from(observation.tries - 1), &[("operation", operation)]);
         }
     }
+}
+
+/// A call found FlashERP in trouble, or well again: what a service that is not the gate's owner does about it. The fact is in the outbox of schema `sync`,
+/// whose owner states it.
+pub fn circuit_changed(changed: &CircuitChanged) {
+    tracing::warn!(state = ?changed.state, cause = ?changed.cause, failures = changed.failures, "the gate to FlashERP changed");
+    let state = match changed.state {
+        CircuitState::Closed => "closed",
+        CircuitState::Open => "open",
+        CircuitState::HalfOpen => "half_open",
+    };
+    Counter::CircuitChanged.increment(&[("state", state)]);
 }

@@ -5,13 +5,14 @@
 //! |---|---|
 //! | UpCoach's records, loaded and mapped | `load`, `record` |
 //! | which types are kept in step | `scope` |
-//! | the configured FlashERP | `configuration` |
+//! | the configured FlashERP | `configuration`, `target` |
 //! | doubles in FlashERP reported | `duplicates` |
 //! | full syncs and bulk actions | `batch` |
 //! | what would be sent, and how it differs | `preview` |
 //! | a FlashERP that is not empty taken over | `adopt` |
 //! | after a restore from backup | `restored` |
 //! | what a reconciliation counted | `reconciliation` |
+//! | money not yet in FlashERP | `exposure` |
 //!
 //! The caller brings the connection, under its own role.
 
@@ -19,12 +20,14 @@ pub mod adopt;
 pub mod batch;
 mod configuration;
 pub mod duplicates;
+pub mod exposure;
 mod load;
 pub mod preview;
 pub mod reconciliation;
 mod record;
 mod restored;
 mod scope;
+pub mod target;
 
 use events::traffic::Party;
 use messaging::Outbox;

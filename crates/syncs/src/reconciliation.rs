@@ -1,9 +1,11 @@
 //! What a reconciliation counted, as it stands in `reconciliation.runs.totals`: written by the reconciler, read by the admin API.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use domain::{EntityType, FindingClass};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// The counts of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +13,35 @@ use serde::{Deserialize, Serialize};
 pub struct Totals {
     /// Of each type that was compared.
     pub types: Vec<TypeTotals>,
+    /// Records in doubt that FlashERP could not serve: nothing is said of them.
+    pub unread_count: u64,
+    /// Which, up to a hundred.
+    pub unread: Vec<Unread>,
+}
+
+/// A record that FlashERP could not serve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unread {
+    /// Of which type.
+    pub entity_type: EntityType,
+    /// UpCoach's id, where it is known.
+    pub source_id: Option<Uuid>,
+    /// FlashERP's id, where it is known.
+    pub target_id: Option<String>,
+    /// What came of asking.
+    pub error: String,
+}
+
+/// Its type and its ids.
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.entity_type)?;
+        if let Some(source) = self.source_id {
+            write!(f, " {source}")?;
+        }
+        self.target_id.iter().try_for_each(|target| write!(f, " {target}"))
+    }
 }
 
 /// The counts of one type. Records, not findings, unless it says so.

@@ -9,7 +9,8 @@
 //! Callers show [`tokens`], at every operation that an API has [`described`]; mail goes to [`smtp`].
 //!
 //! For breaking things on purpose there are [`faults`] and their schedule, [`proxy`] for the network, [`disk`] for power cuts, [`recorder`] and
-//! [`history`] for what was sent and answered, and [`checker`] for what became of it.
+//! [`history`] for what was sent and answered, and [`checker`] for what became of it. What services state is kept and held
+//! against its schemas by [`facts`].
 //!
 //! What fails here is no finding about the product, so it panics with words on what to do.
 
@@ -19,6 +20,7 @@ mod configuration;
 mod database;
 pub mod described;
 pub mod disk;
+pub mod facts;
 pub mod faults;
 pub mod history;
 mod infra;

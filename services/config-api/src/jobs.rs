@@ -5,12 +5,16 @@ use domain::ErrorCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 use service::http::ApiError;
-use sqlx::{PgConnection, PgPool};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, PgConnection, PgPool, Row as _};
 use time::OffsetDateTime;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::audit::{Action, Entry};
+use crate::input::{Fields, FromFields};
+use crate::listing::{Conditions, List};
+use crate::paging::Cursor;
 use crate::timestamp::Timestamp;
 use crate::{Actor, State};
 
@@ -26,14 +30,20 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
+    const ALL: [Self; 4] = [Self::Running, Self::Succeeded, Self::Failed, Self::Abandoned];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
     /// Of a column of the enum type.
     fn of(stored: &str) -> Self {
-        match stored {
-            "running" => Self::Running,
-            "succeeded" => Self::Succeeded,
-            "abandoned" => Self::Abandoned,
-            _ => Self::Failed,
-        }
+        Self::ALL.into_iter().find(|status| status.as_str() == stored).unwrap_or(Self::Failed)
     }
 }
 
@@ -50,6 +60,9 @@ pub struct JobRun {
     /// Who asked for it; null for one of the schedule's.
     #[schema(required)]
     pub requested_by: Option<String>,
+    /// The scheduler process that ran it, as its log and its `/healthz` name it.
+    #[schema(required)]
+    pub instance: Option<Uuid>,
     /// What it did; depends on the job.
     #[schema(required, value_type = Option<Object>)]
     pub result: Option<Value>,
@@ -113,6 +126,7 @@ struct Row {
     started_at: Option<OffsetDateTime>,
     finished_at: Option<OffsetDateTime>,
     requested_by: Option<String>,
+    instance: Option<Uuid>,
     result: Option<Value>,
     error: Option<String>,
 }
@@ -127,6 +141,7 @@ impl From<Row> for Job {
                 started_at: started_at.into(),
                 finished_at: row.finished_at.map(Timestamp),
                 requested_by: row.requested_by,
+                instance: row.instance,
                 result: row.result,
                 error: row.error,
             }),
@@ -150,7 +165,7 @@ impl From<Row> for Job {
 
 /// With the newest run of each, by the index of the job's history. `$1`: one name, or null for all.
 const SELECT: &str = "SELECT j.name, j.cron, j.interval_secs, j.time_zone, j.next_run_at, j.paused_at, j.paused_by, j.pause_reason, \
-        r.id AS run_id, r.status::text AS run_status, r.scheduled_for, r.started_at, r.finished_at, r.requested_by, r.result, r.error \
+        r.id AS run_id, r.status::text AS run_status, r.scheduled_for, r.started_at, r.finished_at, r.requested_by, r.instance, r.result, r.error \
      FROM scheduling.jobs_for_config_api j \
      LEFT JOIN LATERAL (SELECT * FROM scheduling.job_runs_for_config_api r WHERE r.job_name = j.name \
          ORDER BY r.started_at DESC LIMIT 1) r ON true \
@@ -163,6 +178,74 @@ const SELECT: &str = "SELECT j.name, j.cron, j.interval_secs, j.time_zone, j.nex
 pub async fn list(pool: &PgPool) -> Result<Jobs, ApiError> {
     let rows: Vec<Row> = sqlx::query_as(SELECT).bind(None::<&str>).fetch_all(pool).await?;
     Ok(Jobs { data: rows.into_iter().map(Job::from).collect() })
+}
+
+/// The runs of one job, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Runs {
+    /// From the path.
+    job: String,
+    status: Option<RunStatus>,
+}
+
+impl Runs {
+    /// Of this job.
+    ///
+    /// # Errors
+    /// 404. The database.
+    pub async fn of(self, pool: &PgPool, job: &str) -> Result<Self, ApiError> {
+        find(&mut *pool.acquire().await?, job).await?;
+        Ok(Self { job: job.to_owned(), ..self })
+    }
+}
+
+impl FromFields for Runs {
+    fn read(fields: &mut Fields) -> Self {
+        let statuses = RunStatus::ALL.map(|status| (status.as_str(), status));
+        Self { job: String::new(), status: fields.one_of("status", &statuses) }
+    }
+}
+
+/// The parameters of [`Runs`], for the API's description.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what `Runs` reads")]
+pub struct RunsParameters {
+    #[param(inline)]
+    status: Option<RunStatus>,
+}
+
+impl List for Runs {
+    type Row = JobRun;
+    const FROM: &'static str = "scheduling.job_runs_for_config_api";
+    const COLUMNS: &'static str = "r.id, r.status::text, r.scheduled_for, r.started_at, r.finished_at, r.requested_by, r.instance, r.result, r.error";
+    const AT: Option<&'static str> = Some("started_at");
+
+    fn conditions(&self, only: &mut Conditions<'_>) {
+        only.equals("job_name", Some(self.job.clone()));
+        only.label("status", self.status.map(RunStatus::as_str));
+    }
+
+    fn place(row: &JobRun) -> Cursor {
+        Cursor { at: row.started_at.0, id: row.id }
+    }
+}
+
+impl FromRow<'_, PgRow> for JobRun {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let status: String = row.try_get("status")?;
+        Ok(Self {
+            id: row.try_get("id")?,
+            status: RunStatus::of(&status),
+            scheduled_for: row.try_get("scheduled_for")?,
+            started_at: row.try_get("started_at")?,
+            finished_at: row.try_get("finished_at")?,
+            requested_by: row.try_get("requested_by")?,
+            instance: row.try_get("instance")?,
+            result: row.try_get("result")?,
+            error: row.try_get("error")?,
+        })
+    }
 }
 
 async fn find(connection: &mut PgConnection, name: &str) -> Result<Job, ApiError> {

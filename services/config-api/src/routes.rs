@@ -7,7 +7,7 @@
 //! | `GET /api/erp/status` | [`status`] |
 //! | `POST /api/erp/pause`, `/resume` | [`pause`] |
 //! | `GET /api/erp/events` | [`events`] |
-//! | `GET /api/erp/jobs`; `POST /api/erp/jobs/{name}/run`, `/pause`, `/resume` | [`jobs`] |
+//! | `GET /api/erp/jobs`, `/{name}/runs`; `POST /api/erp/jobs/{name}/run`, `/pause`, `/resume` | [`jobs`] |
 //! | `GET /api/openapi.json` | [`docs::document`] |
 //! | `GET /api/docs/` | [`docs::page`] |
 //! | `GET /api/erp/sync-history` | [`history::sync_history`] |
@@ -50,6 +50,7 @@ pub(crate) fn described(config: &mut ServiceConfig) {
         .service(pause::resume)
         .service(events::stream)
         .service(jobs::list)
+        .service(jobs::runs)
         .service(jobs::run)
         .service(jobs::pause)
         .service(jobs::resume)

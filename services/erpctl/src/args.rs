@@ -70,6 +70,9 @@ pub(crate) enum Command {
     /// Full syncs and bulk actions, carried out by the workers. Needs DATABASE_URL, as erp_owner.
     #[command(subcommand)]
     Batch(Batch),
+    /// The scheduler's timetable: what runs when, what ran, and changes to it, each with an audit row. Needs DATABASE_URL, as erp_owner.
+    #[command(subcommand)]
+    Jobs(Jobs),
     /// Imports users, subscriptions, transactions and invoices that UpCoach exported, from NDJSON or CSV (docs/import.md). Needs DATABASE_URL, as erp_config_api or erp_owner. Safe to run again.
     Import(ImportArgs),
     /// Prints the table of environment variables, as in the README.
@@ -166,6 +169,68 @@ pub(crate) enum Batch {
         #[command(flatten)]
         who: Who,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Jobs {
+    /// Lists the jobs: when each runs, and when next.
+    List,
+    /// Lists a job's runs, newest first: its id, when it was planned, begun and ended, how it went and on which scheduler.
+    History {
+        /// The job.
+        name: String,
+        /// How many.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=1000))]
+        limit: i64,
+        /// Goes on behind this run: the last one of the page before.
+        #[arg(long, value_name = "RUN")]
+        before: Option<Uuid>,
+    },
+    /// Changes when a job runs. The next run counts from now.
+    Edit {
+        /// The job.
+        name: String,
+        #[command(flatten)]
+        when: When,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Pauses a job: it is not fired until it is resumed.
+    Pause {
+        /// The job.
+        name: String,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Resumes a job. One that was due meanwhile runs once.
+    Resume {
+        /// The job.
+        name: String,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Makes a job due now.
+    Run {
+        /// The job.
+        name: String,
+        #[command(flatten)]
+        who: Who,
+    },
+}
+
+/// When a job runs. What is not given stays.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct When {
+    /// At the times of a cron expression: minute, hour, day, month, weekday.
+    #[arg(long, conflicts_with = "every_secs")]
+    pub(crate) cron: Option<String>,
+    /// So many seconds after it was fired.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i32).range(1..))]
+    pub(crate) every_secs: Option<i32>,
+    /// The zone of the cron expression's times, as Europe/Berlin.
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) time_zone: Option<String>,
 }
 
 /// Who asks, and why.

@@ -1,5 +1,5 @@
-//! The operator's command line: roles, migrations, broker users, settings, keys, the audit log's seals, and what is asked of outbound syncs (preview, adoption, batches,
-//! after a restore).
+//! The operator's command line: roles, migrations, broker users, settings, keys, the audit log's seals, the scheduler's timetable, and what is asked of outbound
+//! syncs (preview, adoption, batches, after a restore).
 //!
 //! Results go to standard output, all else to standard error. Exit status: 0 done, 1 failed, 2 wrong use or wrong settings. Every
 //! command may be run again, also after it was killed half-way.
@@ -40,6 +40,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Restored { note, by } => asynchronously(commands::restored::run(&by, note.as_deref())),
         Command::Audit(audit) => asynchronously(commands::audit::run(audit)),
         Command::Batch(batch) => asynchronously(commands::batch::run(batch)),
+        Command::Jobs(jobs) => asynchronously(commands::jobs::run(jobs)),
         Command::Import(args) => asynchronously(commands::import::run(args)),
         Command::Settings => commands::settings::run(),
         Command::Keys(Keys::Generate { id }) => commands::keys::generate(id),

@@ -6,9 +6,9 @@
 use domain::EntityType;
 use domain::instant;
 use syncs::reconciliation::Totals;
+use syncs::target::Target;
 
 use crate::run::{Run, StepError};
-use crate::target::Target;
 
 /// Notes it, or begins anew if it is not what was noted.
 ///

@@ -28,28 +28,24 @@ mod runner;
 mod shown;
 mod slices;
 mod staging;
-mod target;
 mod verdict;
 mod verify;
 
 use std::sync::Arc;
 
 use events::traffic::Party;
-use events::{CircuitChanged, Event, ReconciliationRequested};
-use flasherp::SharedGate;
+use events::{Event, ReconciliationRequested};
 use messaging::consumer::{Disposition, Dispositions, Handler, Received};
 use messaging::topology::Durable;
 use messaging::{ConsumerOptions, Outbox, Relay, of_service};
-use service::config_watch::watch_config;
-use service::metrics::Counter;
 use service::{Context, database};
+use syncs::View;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
 
 use runner::Runner;
-use target::Target;
 
 /// The facts of schema `reconciliation`, stated by this service.
 const OUTBOX: Outbox = Outbox::new("reconciliation", Party::Reconciler);
@@ -75,22 +71,13 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
     let relay_stop = CancellationToken::new();
     let relaying = tokio::spawn(relay.run(relay_stop.clone()));
 
-    let gate = SharedGate::start(pool.clone(), config.gate, Arc::new(circuit_changed));
     let hurry = Arc::new(Notify::new());
-    let (target, watching) = {
-        let (calls, keyring, rows) = (config.calls, Arc::new(config.keyring), pool.clone());
-        let load = move || {
-            let (keyring, rows, gate) = (Arc::clone(&keyring), rows.clone(), gate.clone());
-            async move { Target::load(&rows, &keyring, calls, &gate).await }
-        };
-        watch_config(load, Arc::clone(&hurry), stop.clone())
-    };
+    let (targets, watching) = config.flasherp.watch(&pool, View::Reconciler, Arc::clone(&hurry), stop.clone());
     let requested = Arc::new(Notify::new());
     let runner = Runner {
         pool: pool.clone(),
         hints: broker.hints().clone(),
-        target,
-        flasherp_disabled: config.disabled_by_environment,
+        targets,
         settings: config.runs,
         requested: Arc::clone(&requested),
         stated,
@@ -134,15 +121,4 @@ impl Handler for Requested {
         // A run that could not be taken up is no loss: the timer finds its row.
         Dispositions::all(Disposition::Ack)
     }
-}
-
-/// A call found FlashERP in trouble, or well again. The fact is in the outbox of schema `sync`, whose owner states it.
-fn circuit_changed(changed: &CircuitChanged) {
-    tracing::warn!(state = ?changed.state, cause = ?changed.cause, failures = changed.failures, "the gate to FlashERP changed");
-    let state = match changed.state {
-        events::CircuitState::Closed => "closed",
-        events::CircuitState::Open => "open",
-        events::CircuitState::HalfOpen => "half_open",
-    };
-    Counter::CircuitChanged.increment(&[("state", state)]);
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use domain::RequestId;
 use flasherp::{Call, CallError, ListQuery};
+use syncs::target::Target;
 use tokio::task::JoinSet;
 
 use crate::call::patiently;
@@ -16,7 +17,6 @@ use crate::config::RunSettings;
 use crate::run::{Run, StepError};
 use crate::slices::Slice;
 use crate::staging;
-use crate::target::Target;
 
 /// Records a page: the most that FlashERP gives.
 const PAGE: u16 = 500;

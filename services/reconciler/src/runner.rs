@@ -7,31 +7,27 @@ use std::time::{Duration, Instant};
 
 use domain::EntityType;
 use messaging::Hints;
-use service::config_watch::Watched;
 use service::metrics::{Counter, Histogram};
 use sqlx::PgPool;
-use tokio::sync::{Notify, watch};
+use syncs::target::Targets;
+use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::RunSettings;
 use crate::run::{self, Run, StepError};
-use crate::target::Target;
 use crate::{basis, compare, finish, reading, slices, verify};
 
 /// How often it is looked for runs.
 const LOOK: Duration = Duration::from_secs(1);
 /// Renewals within one lease.
 const RENEWALS: u32 = 4;
-/// How long a reconciler that has just started waits for its first look at the configuration.
-const FIRST_READ: Duration = Duration::from_secs(10);
 
 /// What runs are carried out with.
 pub(crate) struct Runner {
     pub(crate) pool: PgPool,
     pub(crate) hints: Hints,
-    pub(crate) target: watch::Receiver<Watched<Target>>,
-    pub(crate) flasherp_disabled: bool,
+    pub(crate) targets: Targets,
     pub(crate) settings: RunSettings,
     /// Rung when a run was asked for.
     pub(crate) requested: Arc<Notify>,
@@ -100,9 +96,9 @@ impl Runner {
     }
 
     async fn work(&self, mut run: Run) -> Result<(), StepError> {
-        let target = match self.configured().await {
+        let target = match self.targets.in_use().await {
             Ok(target) => target,
-            Err(why) => return finish::failed(self, &run, why).await,
+            Err(why) => return finish::failed(self, &run, &why.to_string()).await,
         };
         let types: Vec<EntityType> = syncs::adopt::TYPES
             .into_iter()
@@ -145,21 +141,6 @@ impl Runner {
         finish::ended(self, &run).await?;
         service::failpoint!("reconciler.after_finish");
         Ok(())
-    }
-
-    /// The FlashERP to read, or why there is none. Right after the start it may have to be read first.
-    async fn configured(&self) -> Result<Arc<Target>, &'static str> {
-        let mut target = self.target.clone();
-        let read = tokio::time::timeout(FIRST_READ, target.wait_for(|target| !matches!(target, Watched::Unread))).await;
-        let target = match read {
-            Ok(Ok(target)) => target.present().cloned(),
-            Ok(Err(_)) | Err(_) => return Err("the configuration can't be read"),
-        };
-        let target = target.ok_or("there is no configuration")?;
-        if !target.enabled || self.flasherp_disabled {
-            return Err("the integration is switched off");
-        }
-        Ok(target)
     }
 
     /// Returns when the run is another's, or the lease may be over.

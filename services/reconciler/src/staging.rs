@@ -1,14 +1,14 @@
-//! A page of FlashERP's records in staging: each reduced to what is compared, and copied in together with the slice's checkpoint.
+//! A page of FlashERP's records in staging: each reduced to what is compared, and written together with the slice's checkpoint.
 //!
-//! Page and checkpoint are one transaction over two unlogged tables: a process that dies leaves both or neither, a database that crashes neither.
+//! Page and checkpoint are one transaction over two unlogged tables: a process that dies leaves both or neither, a database that crashes neither. Each
+//! statement is sent whole: a process that is frozen between two of them is idle in a transaction, which PostgreSQL ends. No time limit would end a COPY.
 
-use std::fmt::Write as _;
-
-use domain::instant;
+use domain::instant::to_millis;
 use domain::mapping::{Marks, Record, control_amount};
 use domain::{EntityType, Money};
 use service::metrics::Counter;
 use sqlx::AssertSqlSafe;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::run::{Run, StepError};
@@ -20,24 +20,31 @@ use crate::slices::Slice;
 /// # Errors
 /// The slice is another's by now, or the database can't be reached. Nothing is stored then.
 pub(crate) async fn store(run: &Run, slice: &Slice, records: &[Record], next: Option<&str>) -> Result<(), StepError> {
-    let mut text = String::with_capacity(records.len() * 320);
-    let mut count = 0_i64;
     // A FlashERP that overlooks the filter must not make every slice hold all of it.
-    for record in records.iter().filter(|record| slice.from <= record.created_at && record.created_at < slice.to) {
-        line(&mut text, slice, record);
-        count += 1;
-    }
+    let own = records.iter().filter(|record| slice.from <= record.created_at && record.created_at < slice.to);
+    let page = Page::of(slice, own);
+    let count = i64::try_from(page.targets.len()).unwrap_or(i64::MAX);
     let mut transaction = run.begin().await?;
     if count > 0 {
         let statement = format!(
-            "COPY {} (entity_type, target_id, source_id, slice_from, target_created_at, target_updated_at, marks, currency, minor) FROM STDIN",
+            "INSERT INTO {} (entity_type, slice_from, target_id, source_id, target_created_at, target_updated_at, marks, currency, minor)
+             SELECT $1::text::sync.entity_type, $2, * FROM unnest($3::text[], $4::uuid[], $5::timestamptz[], $6::timestamptz[], $7::bytea[], $8::text[], $9::bigint[])",
             run.staging()?
         );
-        let mut copy = transaction.copy_in_raw(&statement).await?;
-        copy.send(text.into_bytes()).await?;
-        copy.finish().await?;
+        sqlx::query(AssertSqlSafe(statement))
+            .bind(slice.kind.as_str())
+            .bind(to_millis(slice.from))
+            .bind(page.targets)
+            .bind(page.sources)
+            .bind(page.created)
+            .bind(page.updated)
+            .bind(page.marks)
+            .bind(page.currencies)
+            .bind(page.minors)
+            .execute(&mut *transaction)
+            .await?;
     }
-    // The checkpoint last: no time limit ends a COPY whose sender is frozen, and the slice's row is what a successor needs.
+    // The checkpoint last: the slice's row is what a successor needs.
     let moved = sqlx::query(
         "UPDATE reconciliation.slices SET cursor = $5, records = records + $6, pages = pages + 1,
             status = CASE WHEN $5::text IS NULL THEN 'done' ELSE 'running' END::reconciliation.slice_status
@@ -111,43 +118,32 @@ pub(crate) fn counted(kind: EntityType, record: &Record) -> Option<Money> {
     control_amount(kind, &record.fields)?.ok()
 }
 
-/// A line of COPY's text format.
-fn line(text: &mut String, slice: &Slice, record: &Record) {
-    let source: Option<Uuid> = record.reference().and_then(|reference| reference.parse().ok());
-    let money = counted(slice.kind, record);
-    text.push_str(slice.kind.as_str());
-    text.push('\t');
-    escape(text, record.id.as_str());
-    text.push('\t');
-    match source {
-        // Writing to a String does not fail.
-        Some(id) => drop(write!(text, "{id}")),
-        None => text.push_str("\\N"),
-    }
-    for at in [slice.from, record.created_at, record.updated_at] {
-        text.push('\t');
-        text.push_str(&instant::text(at));
-    }
-    text.push_str("\t\\\\x");
-    text.push_str(&hex::encode(Marks::of(&record.fields).as_bytes()));
-    text.push('\t');
-    match money {
-        Some(money) => drop(write!(text, "{}\t{}", money.code(), money.minor())),
-        None => text.push_str("\\N\t\\N"),
-    }
-    text.push('\n');
+/// A page, column by column.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Page<'a> {
+    targets: Vec<&'a str>,
+    sources: Vec<Option<Uuid>>,
+    created: Vec<OffsetDateTime>,
+    updated: Vec<OffsetDateTime>,
+    marks: Vec<Vec<u8>>,
+    currencies: Vec<Option<&'static str>>,
+    minors: Vec<Option<i64>>,
 }
 
-/// As COPY reads it back.
-fn escape(text: &mut String, value: &str) {
-    for character in value.chars() {
-        match character {
-            '\\' => text.push_str("\\\\"),
-            '\t' => text.push_str("\\t"),
-            '\n' => text.push_str("\\n"),
-            '\r' => text.push_str("\\r"),
-            other => text.push(other),
+impl<'a> Page<'a> {
+    fn of(slice: &Slice, records: impl Iterator<Item = &'a Record>) -> Self {
+        let mut page = Self::default();
+        for record in records {
+            let money = counted(slice.kind, record);
+            page.targets.push(record.id.as_str());
+            page.sources.push(record.reference().and_then(|reference| reference.parse().ok()));
+            page.created.push(to_millis(record.created_at));
+            page.updated.push(to_millis(record.updated_at));
+            page.marks.push(Marks::of(&record.fields).as_bytes().to_vec());
+            page.currencies.push(money.map(|money| money.code()));
+            page.minors.push(money.map(|money| money.minor()));
         }
+        page
     }
 }
 
@@ -156,35 +152,35 @@ mod tests {
     use super::*;
     use time::macros::datetime;
 
-    #[test]
-    fn a_record_is_one_line() {
-        let record = Record::parse(
-            r#"{"id":"ftx_1","createdAt":"2026-11-24T09:30:00.123Z","updatedAt":"2026-11-24T10:00:00Z","amount":10.99,
-                "currency":"EUR","type":"refund","upcoachReference":"0189d7c2-0f4b-7a31-9c55-6d2f6f0f7d11"}"#,
-        )
-        .expect("a record");
-        let slice = Slice {
+    fn slice() -> Slice {
+        Slice {
             kind: EntityType::Transaction,
             from: datetime!(2026-11-24 09:00 UTC),
             to: datetime!(2026-11-24 10:00 UTC),
             cursor: None,
             restarts: 0,
             pages: 0,
+        }
+    }
+
+    #[test]
+    fn a_record_is_one_row() {
+        let record = Record::parse(
+            r#"{"id":"ftx_1","createdAt":"2026-11-24T09:30:00.123Z","updatedAt":"2026-11-24T10:00:00Z","amount":10.99,
+                "currency":"EUR","type":"refund","upcoachReference":"0189d7c2-0f4b-7a31-9c55-6d2f6f0f7d11"}"#,
+        )
+        .expect("a record");
+        let page = Page::of(&slice(), [&record].into_iter());
+        let expected = Page {
+            targets: vec!["ftx_1"],
+            sources: vec!["0189d7c2-0f4b-7a31-9c55-6d2f6f0f7d11".parse().ok()],
+            created: vec![datetime!(2026-11-24 09:30:00.123 UTC)],
+            updated: vec![datetime!(2026-11-24 10:00 UTC)],
+            marks: vec![Marks::of(&record.fields).as_bytes().to_vec()],
+            currencies: vec![Some("EUR")],
+            minors: vec![Some(-1099)],
         };
-        let mut text = String::new();
-        line(&mut text, &slice, &record);
-        let cells: Vec<&str> = text.trim_end_matches('\n').split('\t').collect();
-        assert_eq!(
-            cells[..4],
-            ["transaction", "ftx_1", "0189d7c2-0f4b-7a31-9c55-6d2f6f0f7d11", "2026-11-24T09:00:00.000Z"]
-        );
-        assert_eq!(cells[4..6], ["2026-11-24T09:30:00.123Z", "2026-11-24T10:00:00.000Z"]);
-        assert!(cells[6].starts_with("\\\\x"), "{text}");
-        assert_eq!(cells[7..], ["EUR", "-1099"]);
-        assert_eq!(text.matches('\n').count(), 1);
-        let mut id = String::new();
-        escape(&mut id, "a\tb\\c\nd\re");
-        assert_eq!(id, "a\\tb\\\\c\\nd\\re", "whatever is in it");
+        assert_eq!(page, expected);
     }
 
     #[test]
@@ -193,17 +189,7 @@ mod tests {
             r#"{"id":"1","createdAt":"2026-11-24T09:30:00Z","updatedAt":"2026-11-24T09:30:00Z","upcoachReference":"theirs","amount":"x"}"#,
         )
         .expect("a record");
-        let slice = Slice {
-            kind: EntityType::Transaction,
-            from: datetime!(2026-11-24 09:00 UTC),
-            to: datetime!(2026-11-24 10:00 UTC),
-            cursor: None,
-            restarts: 0,
-            pages: 0,
-        };
-        let mut text = String::new();
-        line(&mut text, &slice, &record);
-        let cells: Vec<&str> = text.trim_end_matches('\n').split('\t').collect();
-        assert_eq!((cells[2], cells[7], cells[8]), ("\\N", "\\N", "\\N"));
+        let page = Page::of(&slice(), [&record].into_iter());
+        assert_eq!((page.sources, page.currencies, page.minors), (vec![None], vec![None], vec![None]));
     }
 }

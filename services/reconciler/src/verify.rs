@@ -3,7 +3,7 @@
 //! A record of FlashERP's that is the target of another record's sync counts for that one alone, whatever it refers to: here it is not there.
 //!
 //! A batch of suspects, what became of them and the counts are one transaction: a process that dies leaves the rest to the next one. Of a suspect that
-//! FlashERP can't serve nothing is said, and the run is incomplete. If FlashERP can't be read any more at all, that goes for all that are left.
+//! FlashERP can't serve nothing is said but that it could not be read, the others go on, and the run is incomplete. If FlashERP can't be read any more at all, that goes for all that are left.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -16,23 +16,28 @@ use futures::{Stream, StreamExt as _, stream};
 use service::metrics::Counter;
 use sqlx::types::Json;
 use syncs::SourceRecord;
+use syncs::reconciliation::{Totals, Unread};
+use syncs::target::Target;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::call::patiently;
+use crate::call::{is_away, patiently_one};
 use crate::config::RunSettings;
 use crate::findings;
 use crate::run::{Run, StepError};
 use crate::shown::plain;
-use crate::target::Target;
 use crate::verdict::{Bounds, Case, Finding, Suspicion, Sync, Verdict, What, judge};
 
 /// Suspects in one transaction.
 const BATCH: i64 = 200;
-/// So many in a row that can't be served are no accident of one record.
-const SEVERAL: u32 = 5;
+/// So many that can't be served, and none that can, are no accident of one record.
+const SEVERAL: usize = 5;
+/// Records that could not be read are named up to so many.
+const NAMED: usize = 100;
 /// What could not be read is told up to about so many bytes.
 const TOLD: usize = 2_000;
+/// And is cut off there.
+const LONGEST: usize = 4_000;
 
 #[derive(Debug, Clone, sqlx::FromRow)]
 struct Row {
@@ -56,8 +61,8 @@ struct Suspect {
 /// # Errors
 /// [`StepError`]; what was judged before stays.
 pub(crate) async fn verify(run: &mut Run, target: &Arc<Target>, settings: RunSettings) -> Result<(), StepError> {
-    let mut trouble = Trouble::default();
     loop {
+        let mut trouble = Trouble::default();
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT id, entity_type::text, suspicion::text, source_id, target_id FROM reconciliation.suspects
              WHERE run_id = $1 ORDER BY id LIMIT $2",
@@ -86,28 +91,28 @@ pub(crate) async fn verify(run: &mut Run, target: &Arc<Target>, settings: RunSet
                 judged.push((kind, judge(&case, &bounds)));
             }
         }
-        settle(run, &rows, judged, births, trouble.unread.take()).await?;
-        if let Some(error) = trouble.away.take() {
+        settle(run, &rows, judged, births, trouble.unread).await?;
+        if let Some(error) = trouble.away {
             return drop_the_rest(run, &error).await;
         }
         service::failpoint!("reconciler.batch_verified");
     }
 }
 
-/// What of FlashERP can't be read.
+/// What of FlashERP can't be read, of one batch.
 #[derive(Default)]
 struct Trouble {
-    /// Records that could not be served since the last one that was.
-    in_a_row: u32,
-    /// How many of this batch FlashERP could not serve, and why, the first of them.
-    unread: Option<(usize, String)>,
+    /// Whether it has served any.
+    has_served: bool,
+    /// Those that it could not serve.
+    unread: Vec<Unread>,
     /// FlashERP as a whole can't be read.
     away: Option<CallError>,
 }
 
 impl Trouble {
     /// Those that FlashERP serves; it is asked no more once it can't be read at all.
-    async fn served<T>(&mut self, reads: impl Stream<Item = CallResult<T>>) -> Vec<T> {
+    async fn served<T>(&mut self, reads: impl Stream<Item = Result<T, (Unread, CallError)>>) -> Vec<T> {
         let mut reads = pin!(reads);
         let mut served = Vec::new();
         while self.away.is_none()
@@ -115,29 +120,33 @@ impl Trouble {
         {
             match read {
                 Ok(read) => {
-                    self.in_a_row = 0;
+                    self.has_served = true;
                     served.push(read);
                 }
-                Err(error) => self.met(error),
+                Err((unread, error)) => self.met(unread, error),
             }
         }
         served
     }
 
-    fn met(&mut self, error: CallError) {
-        self.in_a_row += 1;
-        if self.in_a_row >= SEVERAL || is_away(&error) {
+    fn met(&mut self, unread: Unread, error: CallError) {
+        self.unread.push(unread);
+        if is_away(&error) || (!self.has_served && self.unread.len() >= SEVERAL) {
             self.away = Some(error);
-        } else {
-            self.unread.get_or_insert_with(|| (0, error.to_string())).0 += 1;
         }
     }
 }
 
-/// Whether it is not this record that FlashERP can't serve, but FlashERP that can't be read: it is away, turns us or everybody away, or the gate to it
-/// is shut.
-fn is_away(error: &CallError) -> bool {
-    error.handed_back || !error.sent || error.locks_us_out() || error.turns_everyone_away()
+/// A suspect that can't be read, and why.
+fn unread(case: &Case, target: Option<&FlashErpId>, error: CallError) -> (Unread, CallError) {
+    let target = target.or_else(|| case.sync.as_ref()?.target.as_ref());
+    let unread = Unread {
+        entity_type: case.kind,
+        source_id: case.source,
+        target_id: target.map(|id| plain(id.as_str()).into_owned()),
+        error: plain(&error.to_string()).into_owned(),
+    };
+    (unread, error)
 }
 
 /// Both sides as they are now, of those that FlashERP serves.
@@ -237,12 +246,17 @@ async fn look(
     call: &Call,
     case: Case,
     suspected: Option<FlashErpId>,
-) -> CallResult<Seen> {
+) -> Result<Seen, (Unread, CallError)> {
     let known = case.sync.as_ref().and_then(|sync| sync.target.clone());
     let known = known.filter(|known| Some(known) != suspected.as_ref() && case.suspicion != Suspicion::Duplicate);
-    let named = get(target, settings, call, case.kind, suspected).await?;
-    let known = get(target, settings, call, case.kind, known).await?;
-    Ok(Seen { case, named, known })
+    let read = async {
+        let named = get(target, settings, call, case.kind, suspected.as_ref()).await?;
+        Ok::<_, CallError>((named, get(target, settings, call, case.kind, known.as_ref()).await?))
+    };
+    match read.await {
+        Ok((named, known)) => Ok(Seen { case, named, known }),
+        Err(error) => Err(unread(&case, suspected.as_ref(), error)),
+    }
 }
 
 async fn get(
@@ -250,10 +264,10 @@ async fn get(
     settings: RunSettings,
     call: &Call,
     kind: EntityType,
-    id: Option<FlashErpId>,
+    id: Option<&FlashErpId>,
 ) -> CallResult<Option<Record>> {
     let Some(id) = id else { return Ok(None) };
-    patiently(settings.patience, || target.client.get(call, kind, &id)).await
+    patiently_one(settings.patience, target, call, || target.client.get(call, kind, id)).await
 }
 
 /// Whether FlashERP has nothing under an id that is known of it, and may have it under our reference.
@@ -262,11 +276,19 @@ fn may_be_found(case: &Case) -> bool {
 }
 
 /// FlashERP's records that refer to ours.
-async fn find(target: &Target, settings: RunSettings, call: &Call, case: Case) -> CallResult<(Case, Vec<Record>)> {
+async fn find(
+    target: &Target,
+    settings: RunSettings,
+    call: &Call,
+    case: Case,
+) -> Result<(Case, Vec<Record>), (Unread, CallError)> {
     let Some(source) = case.source else { return Ok((case, Vec::new())) };
-    let reference = source.to_string();
-    let found = patiently(settings.patience, || target.client.find_by_reference(call, case.kind, &reference)).await?;
-    Ok((case, found))
+    let (kind, reference) = (case.kind, source.to_string());
+    let read = || target.client.find_by_reference(call, kind, &reference);
+    match patiently_one(settings.patience, target, call, read).await {
+        Ok(found) => Ok((case, found)),
+        Err(error) => Err(unread(&case, None, error)),
+    }
 }
 
 /// Whose targets these are, as the comparison has it: of several syncs the first by id.
@@ -353,9 +375,11 @@ async fn settle(
     rows: &[Row],
     judged: Vec<(EntityType, Verdict)>,
     births: Vec<(SyncId, FlashErpId, OffsetDateTime)>,
-    unread: Option<(usize, String)>,
+    unread: Vec<Unread>,
 ) -> Result<(), StepError> {
     let mut totals = run.totals.clone();
+    // Also those that were not asked for any more.
+    totals.unread_count += rows.len().abs_diff(judged.len()) as u64;
     for (kind, verdict) in &judged {
         let totals = totals.of_type(*kind);
         match verdict.what {
@@ -400,13 +424,20 @@ async fn settle(
         .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
         .execute(&mut *transaction)
         .await?;
-    let error = match unread {
-        Some((unread, why)) => {
-            tracing::warn!(run_id = %run.id, unread, error = why, "differences could not be read again; nothing is said of them");
-            Some(told(run.unread.as_deref(), &format!("differences that could not be read again: {unread} ({why})")))
+    let error = match unread.first() {
+        Some(first) => {
+            let (count, why) = (unread.len(), &first.error);
+            tracing::warn!(run_id = %run.id, unread = count, error = why, "differences could not be read again; nothing is said of them");
+            let records = unread.iter().map(Unread::to_string).collect::<Vec<_>>().join(", ");
+            Some(told(
+                run.unread.as_deref(),
+                &format!("differences that could not be read again: {count} ({why}): {records}"),
+            ))
         }
         None => run.unread.clone(),
     };
+    let room = NAMED.saturating_sub(totals.unread.len());
+    totals.unread.extend(unread.into_iter().take(room));
     sqlx::query("UPDATE reconciliation.runs SET totals = $2, error = $3 WHERE id = $1")
         .bind(run.id)
         .bind(Json(&totals))
@@ -428,25 +459,34 @@ async fn drop_the_rest(run: &mut Run, error: &CallError) -> Result<(), StepError
     let why = told(run.unread.as_deref(), &format!("differences could not be read again: {error}"));
     let mut transaction = run.begin().await?;
     run.fence(&mut transaction).await?;
-    sqlx::query("DELETE FROM reconciliation.suspects WHERE run_id = $1")
+    let dropped = sqlx::query("DELETE FROM reconciliation.suspects WHERE run_id = $1")
         .bind(run.id)
         .execute(&mut *transaction)
-        .await?;
-    sqlx::query("UPDATE reconciliation.runs SET error = $2 WHERE id = $1")
+        .await?
+        .rows_affected();
+    let totals = Totals { unread_count: run.totals.unread_count + dropped, ..run.totals.clone() };
+    sqlx::query("UPDATE reconciliation.runs SET totals = $2, error = $3 WHERE id = $1")
         .bind(run.id)
+        .bind(Json(&totals))
         .bind(&why)
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;
     run.unread = Some(why);
+    run.totals = totals;
     Ok(())
 }
 
 /// What could not be read before, and now. There may be a word for each of a thousand batches: what is beyond some of them is left out.
 fn told(before: Option<&str>, now: &str) -> String {
-    match before {
+    let mut told = match before {
         None => plain(now).into_owned(),
-        Some(before) if before.len() >= TOLD => before.to_owned(),
+        Some(before) if before.len() >= TOLD => return before.to_owned(),
         Some(before) => format!("{before}; {}", plain(now)),
+    };
+    if told.len() > LONGEST {
+        told.truncate(told.floor_char_boundary(LONGEST));
+        told.push_str("...");
     }
+    told
 }

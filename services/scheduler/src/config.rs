@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use domain::gate::BreakerSettings;
-use flasherp::GateSettings;
 use lettre::message::Mailbox;
 use secrecy::ExposeSecret as _;
-use secrets::Keyring;
 use service::settings::{self, Env, Setting};
+use syncs::target::Access;
 
 use crate::alerts::deliver::Channels;
 use crate::alerts::email::Email;
@@ -16,14 +14,8 @@ use crate::alerts::slack::Slack;
 /// Settings of the scheduler beyond those that every service has.
 #[derive(Debug)]
 pub struct Config {
-    /// `ERP_ENCRYPTION_KEYS`: opens what the configuration row holds.
-    pub keyring: Keyring,
     /// How FlashERP is called.
-    pub calls: CallSettings,
-    /// When it is not.
-    pub gate: GateSettings,
-    /// `FLASHERP_ENABLED=false`.
-    pub disabled_by_environment: bool,
+    pub flasherp: Access,
     /// Stripe's API, if there is a key.
     pub stripe: Option<stripe::Client>,
     /// How missed events are looked for.
@@ -102,15 +94,6 @@ fn email(env: &mut Env) -> Option<Email> {
     }
 }
 
-/// How FlashERP is called.
-#[derive(Debug, Clone, Copy)]
-pub struct CallSettings {
-    /// `FLASHERP_TIMEOUT_SECS`.
-    pub timeout: Duration,
-    /// `ERP_ALLOW_PRIVATE_BASE_URL`.
-    pub allow_private: bool,
-}
-
 /// How missed events are looked for.
 #[derive(Debug, Clone, Copy)]
 pub struct PullSettings {
@@ -123,10 +106,6 @@ pub struct PullSettings {
 impl Config {
     /// Reads them; mistakes are collected in `env`.
     pub fn read(env: &mut Env) -> Self {
-        let keyring = env.parsed(&settings::ERP_ENCRYPTION_KEYS, Keyring::random, |text| {
-            Keyring::parse(text).map_err(|error| error.to_string())
-        });
-        let allow_private = env.flag(&settings::ERP_ALLOW_PRIVATE_BASE_URL);
         let days = |env: &mut Env, setting| time::Duration::days(i64::from(env.u32(setting)));
         let bodies = days(env, &settings::WEBHOOK_BODY_RETENTION_DAYS);
         let retention = RetentionSettings {
@@ -135,16 +114,7 @@ impl Config {
             history: days(env, &settings::HISTORY_RETENTION_DAYS),
         };
         Self {
-            keyring,
-            calls: CallSettings { timeout: env.duration(&settings::FLASHERP_TIMEOUT_SECS), allow_private },
-            gate: GateSettings {
-                breaker: BreakerSettings {
-                    failures: env.u32(&settings::CIRCUIT_FAILURES),
-                    reset: env.duration(&settings::CIRCUIT_RESET_SECS),
-                },
-                max_per_second: env.u32(&settings::FLASHERP_MAX_RPS),
-            },
-            disabled_by_environment: env.opt_flag(&settings::FLASHERP_ENABLED) == Some(false),
+            flasherp: Access::read(env),
             stripe: stripe::from_env(env),
             pull: PullSettings {
                 overlap: seconds(env.duration(&settings::MISSED_EVENTS_OVERLAP_SECS)),

@@ -12,12 +12,12 @@ use flasherp::Call;
 use messaging::Outbox;
 use serde_json::json;
 use sqlx::PgConnection;
+use syncs::target::{Targets, Unusable};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::alerts::state::{self, Condition};
 use crate::run::{Done, Failed, Run};
-use crate::target::Targets;
 
 /// More failed syncs than this of those tried in the last hour, in hundredths of a percent, are too many.
 const MOST_FAILED: i64 = 500;
@@ -49,11 +49,11 @@ impl HealthCheck {
     pub(crate) async fn work(&self, run: &Run) -> Result<Done, Failed> {
         let failed = |code, message| Failed { code, message, done: Done::default() };
         let target = match self.targets.in_use().await {
-            Ok(Some(target)) => target,
-            Ok(None) => {
+            Ok(target) => target,
+            Err(Unusable::Absent | Unusable::Off) => {
                 return Ok(Done { items: 0, result: json!({"skipped": "the integration is not switched on"}) });
             }
-            Err(error) => return Err(failed(ErrorCode::ConfigInvalid, error.to_string())),
+            Err(error @ Unusable::Unread) => return Err(failed(ErrorCode::ConfigInvalid, error.to_string())),
         };
         let asked = Instant::now();
         let answer = target.client.health(&Call::new(RequestId(run.id))).await;
@@ -159,6 +159,7 @@ impl Found {
         let health = Condition {
             kind: AlertKind::Health,
             severity,
+            state: self.status.as_str(),
             fingerprint: "health".to_owned(),
             message,
             details: json!({"status": self.status.as_str(), "referenceId": check}),
@@ -167,6 +168,7 @@ impl Found {
         let failing = Condition {
             kind: AlertKind::FailureRate,
             severity: Severity::Warning,
+            state: "high",
             fingerprint: "failure_rate".to_owned(),
             message: format!(
                 "{} of the syncs of the last hour failed, more than {}",

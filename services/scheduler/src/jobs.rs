@@ -139,8 +139,25 @@ impl Jobs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::Schedule;
+    use domain::schedule::Schedule;
     use time::macros::datetime;
+
+    #[test]
+    fn every_job_runs_by_default_when_the_design_says() {
+        let cron = |expression| (Some(expression), None);
+        let table = [
+            ("sync-transactions", (None, Some(3600))),
+            ("sync-subscriptions", cron("0 */6 * * *")),
+            ("reconciliation", cron("0 2 * * *")),
+            ("retry-queue", cron("*/5 * * * *")),
+            ("health-check", cron("*/15 * * * *")),
+            ("pull-missed-events", cron("*/10 * * * *")),
+            ("financial-report", cron("15 0 * * *")),
+            ("seal-audit-log", cron("* * * * *")),
+            ("prune", cron("30 3 * * *")),
+        ];
+        assert_eq!(Job::ALL.map(|job| (job.name(), job.usual().columns())), table);
+    }
 
     #[test]
     fn every_job_is_known_by_its_name_and_has_a_schedule_that_comes() {

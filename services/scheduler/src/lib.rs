@@ -9,6 +9,7 @@
 mod alerts;
 mod ask;
 pub mod config;
+mod exposure;
 mod financial_report;
 mod health;
 pub mod jobs;
@@ -17,22 +18,17 @@ mod pull;
 mod retry_queue;
 pub mod run;
 mod runner;
-pub mod schedule;
 mod seal;
-mod target;
 pub mod timetable;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use events::CircuitChanged;
 use events::traffic::{Durable, Party};
-use flasherp::SharedGate;
 use messaging::{ConsumerOptions, Outbox, Relay, of_service};
-use service::config_watch::watch_config;
-use service::metrics::Counter;
 use service::{Context, database};
 use sqlx::PgPool;
+use syncs::View;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -48,7 +44,6 @@ use pull::Pull;
 use retry_queue::RetryQueue;
 use runner::Runner;
 use seal::SealAuditLog;
-use target::{Target, Targets};
 
 /// The facts of schema `scheduling`, stated by this service.
 const OUTBOX: Outbox = Outbox::new("scheduling", Party::Scheduler);
@@ -76,19 +71,10 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
     let relay_stop = CancellationToken::new();
     let relaying = tokio::spawn(relay.run(relay_stop.clone()));
 
-    let gate = SharedGate::start(pool.clone(), config.gate, Arc::new(circuit_changed));
-    let hurry = Arc::new(Notify::new());
-    let (target, watching) = {
-        let (calls, keyring, rows) = (config.calls, Arc::new(config.keyring), pool.clone());
-        let load = move || {
-            let (keyring, rows, gate) = (Arc::clone(&keyring), rows.clone(), gate.clone());
-            async move { Target::load(&rows, &keyring, calls, &gate).await }
-        };
-        watch_config(load, Arc::clone(&hurry), stop.clone())
-    };
-    let targets = Targets { watched: target, disabled: config.disabled_by_environment };
+    let (hurry, disabled) = (Arc::new(Notify::new()), config.flasherp.is_disabled());
+    let (targets, watching) = config.flasherp.watch(&pool, View::Scheduler, Arc::clone(&hurry), stop.clone());
     let jobs = Jobs {
-        ask: Ask { hints: broker.hints().clone(), disabled: config.disabled_by_environment },
+        ask: Ask { hints: broker.hints().clone(), disabled },
         retry_queue: RetryQueue { settle: config.settle, most: config.alerts.retry_queue },
         health: HealthCheck {
             targets: targets.clone(),
@@ -103,7 +89,7 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
             targets,
             settings: config.pull,
         },
-        reports: FinancialReports { disabled: config.disabled_by_environment },
+        reports: FinancialReports { disabled },
         seal: SealAuditLog { outbox: OUTBOX, stated: Arc::clone(&stated) },
         prune: Prune {
             bodies: config.retention.bodies,
@@ -115,6 +101,7 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
         pool: pool.clone(),
         jobs: Arc::new(jobs),
         outbox: OUTBOX,
+        instance: context.instance,
         lease: config.lease,
         stated: Arc::clone(&stated),
         stop: stop.clone(),
@@ -135,6 +122,7 @@ pub async fn run(context: Context, config: Config) -> anyhow::Result<()> {
         )),
         tokio::spawn(pull::watch_behind(pool.clone(), stop.clone())),
         tokio::spawn(seal::watch_unsealed(pool.clone(), stop.clone())),
+        tokio::spawn(exposure::watch(pool.clone(), stop.clone())),
         tokio::spawn(alerts::watch::run(pool, changed, Arc::clone(&raised), stop.clone())),
         tokio::spawn(alerts::deliver::run(announcer, channels, raised, stop.clone())),
         tokio::spawn(runner.run()),
@@ -165,15 +153,4 @@ async fn fill_timetable(pool: &PgPool, stop: &CancellationToken) -> bool {
             return false;
         }
     }
-}
-
-/// A job's call found FlashERP in trouble, or well again. The fact is in the outbox of schema `sync`, whose owner states it.
-fn circuit_changed(changed: &CircuitChanged) {
-    tracing::warn!(state = ?changed.state, cause = ?changed.cause, failures = changed.failures, "the gate to FlashERP changed");
-    let state = match changed.state {
-        events::CircuitState::Closed => "closed",
-        events::CircuitState::Open => "open",
-        events::CircuitState::HalfOpen => "half_open",
-    };
-    Counter::CircuitChanged.increment(&[("state", state)]);
 }

@@ -1,5 +1,5 @@
 //! Erases what is kept for a time only: the bodies of webhook events that were applied or ignored, which hold personal data, then, much later, the events
-//! with their ids; the history of runs, health checks, alerts, batches and reconciliations; and makes the audit log's partitions for the months to come.
+//! with their ids; the history of runs, health checks, alerts, batches, reconciliations, stray writes and acknowledged failures; and makes the audit log's partitions for the months to come.
 //!
 //! A piece at a time, each a statement of its own that passes over what others hold: nobody waits for it for long, what is unfinished stays, and a process
 //! that dies in between has erased what it has erased.
@@ -25,7 +25,7 @@ pub(crate) struct Prune {
 }
 
 /// What is forgotten, under which name it is counted, and by which statement: of what was over before $1, at most $2; answers how many.
-const HISTORY: [(&str, &str); 5] = [
+const HISTORY: [(&str, &str); 7] = [
     (
         "runsForgotten",
         "WITH gone AS (DELETE FROM scheduling.job_runs WHERE id IN (
@@ -53,6 +53,8 @@ const HISTORY: [(&str, &str); 5] = [
     ),
     ("reconciliationRowsForgotten", "SELECT reconciliation.forget($1, $2)"),
     ("batchRowsForgotten", "SELECT sync.forget_batches($1, $2)"),
+    ("strayWritesForgotten", "SELECT sync.forget_stray_writes($1, $2)"),
+    ("acknowledgementsForgotten", "SELECT config.forget_acknowledgements($1, $2)"),
 ];
 
 impl Prune {

@@ -53,6 +53,7 @@ impl RetryQueue {
         let alert = Condition {
             kind: AlertKind::RetryQueue,
             severity: Severity::Warning,
+            state: "deep",
             fingerprint: "retry_queue".to_owned(),
             message: format!("{depth} failed syncs wait for their retry, more than {}", self.most),
             details: json!({"value": depth, "threshold": self.most}),

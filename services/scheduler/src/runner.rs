@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::alerts::state::{self, Condition};
 use crate::jobs::Jobs;
@@ -33,6 +34,8 @@ pub(crate) struct Runner {
     pub(crate) pool: PgPool,
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) outbox: Outbox,
+    /// This process, in the runs that it fires.
+    pub(crate) instance: Uuid,
     /// How long a run's lease lasts without being renewed.
     pub(crate) lease: Duration,
     /// Rung when facts were stated.
@@ -62,14 +65,10 @@ impl Runner {
     }
 
     async fn look(&self, running: &mut JoinSet<()>) -> Result<(), sqlx::Error> {
-        timetable::abandon_expired(&self.pool, None).await?;
-        timetable::plan_edited(&self.pool).await?;
-        while !self.stop.is_cancelled()
-            && let Some(fired) = timetable::fire(&self.pool, self.lease, None).await?
-        {
+        timetable::look(&self.pool, self.instance, self.lease, None, &self.stop, |fired| {
             running.spawn(self.clone().execute(fired));
-        }
-        Ok(())
+        })
+        .await
     }
 
     async fn execute(self, fired: Fired) {
@@ -185,6 +184,7 @@ fn alert(name: &str, run: &Run, failure: Option<&(ErrorCode, String)>) -> Condit
     Condition {
         kind: AlertKind::Job,
         severity: Severity::Warning,
+        state: "failed",
         fingerprint: format!("job:{name}"),
         message: format!("the job {name} failed: {code}: {message}"),
         details: serde_json::json!({"job": name, "errorCode": code, "referenceId": run.id}),

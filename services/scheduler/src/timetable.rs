@@ -5,14 +5,15 @@
 
 use std::time::Duration;
 
+use domain::schedule::{Schedule, ScheduleError};
 use events::JobTrigger;
 use sqlx::{FromRow, PgPool};
 use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::jobs::Job;
 use crate::run::Run;
-use crate::schedule::{Schedule, ScheduleError};
 
 /// When a job whose schedule can't be read is looked at again.
 const UNREADABLE_PAUSE: time::Duration = time::Duration::hours(1);
@@ -78,11 +79,11 @@ pub async fn add_missing(pool: &PgPool) -> anyhow::Result<()> {
 }
 
 /// Plans anew what was edited: the next run counts from now, by the new schedule. The interval of `sync-transactions` follows the configuration's
-/// `syncInterval`, unless an admin has given it times of the day. Returns how many jobs were planned.
+/// `syncInterval`, unless an admin has given it times of the day. Returns how many jobs were planned. `now` as for [`fire`].
 ///
 /// # Errors
 /// The database can't be reached.
-pub async fn plan_edited(pool: &PgPool) -> Result<usize, sqlx::Error> {
+pub async fn plan_edited(pool: &PgPool, now: Option<OffsetDateTime>) -> Result<usize, sqlx::Error> {
     sqlx::query(
         "UPDATE scheduling.jobs j SET interval_secs = c.sync_interval_secs FROM config.for_scheduler c
          WHERE j.name = $1 AND j.interval_secs <> c.sync_interval_secs",
@@ -92,9 +93,10 @@ pub async fn plan_edited(pool: &PgPool) -> Result<usize, sqlx::Error> {
     .await?;
     let edited: Vec<Edited> = sqlx::query_as(
         "SELECT name, cron, interval_secs, time_zone, concat_ws('|', cron, interval_secs, time_zone) AS schedule,
-            clock_timestamp() AS now
+            coalesce($1, clock_timestamp()) AS now
          FROM scheduling.jobs WHERE planned_schedule IS DISTINCT FROM concat_ws('|', cron, interval_secs, time_zone)",
     )
+    .bind(now)
     .fetch_all(pool)
     .await?;
     for job in &edited {
@@ -103,11 +105,11 @@ pub async fn plan_edited(pool: &PgPool) -> Result<usize, sqlx::Error> {
             tracing::error!(job = job.name, error = error.to_string(), "the schedule of a job can't be read");
             job.now + UNREADABLE_PAUSE
         });
-        // A run that somebody has asked for stays due.
+        // A run that somebody has asked for stays due. What another scheduler has planned meanwhile is not planned back.
         sqlx::query(
             "UPDATE scheduling.jobs SET planned_schedule = $2,
                 next_run_at = CASE WHEN requested_by IS NULL THEN $3 ELSE next_run_at END
-             WHERE name = $1 AND concat_ws('|', cron, interval_secs, time_zone) = $2",
+             WHERE name = $1 AND concat_ws('|', cron, interval_secs, time_zone) = $2 AND planned_schedule IS DISTINCT FROM $2",
         )
         .bind(&job.name)
         .bind(&job.schedule)
@@ -119,11 +121,40 @@ pub async fn plan_edited(pool: &PgPool) -> Result<usize, sqlx::Error> {
     Ok(edited.len())
 }
 
-/// Fires the job that has been due longest, if one is due that is not in hand. `now`: none for the database's clock, which all schedulers share.
+/// One look at the timetable by the scheduler `instance`: abandons what is over, plans what was edited, and fires all that is due, or what is left of it when
+/// `stop` comes. Each run is handed to `begin` as soon as its firing is committed. `now` as for [`fire`].
+///
+/// # Errors
+/// The database can't be reached; what was handed over before is fired.
+pub async fn look(
+    pool: &PgPool,
+    instance: Uuid,
+    lease: Duration,
+    now: Option<OffsetDateTime>,
+    stop: &CancellationToken,
+    mut begin: impl FnMut(Fired),
+) -> Result<(), sqlx::Error> {
+    abandon_expired(pool, now).await?;
+    plan_edited(pool, now).await?;
+    while !stop.is_cancelled()
+        && let Some(fired) = fire(pool, instance, lease, now).await?
+    {
+        begin(fired);
+    }
+    Ok(())
+}
+
+/// Fires the job that has been due longest, if one is due that is not in hand; the run's row names the scheduler `instance`. `now`: none for the
+/// database's clock, which all schedulers share.
 ///
 /// # Errors
 /// The database can't be reached; nothing was fired then.
-pub async fn fire(pool: &PgPool, lease: Duration, now: Option<OffsetDateTime>) -> Result<Option<Fired>, sqlx::Error> {
+pub async fn fire(
+    pool: &PgPool,
+    instance: Uuid,
+    lease: Duration,
+    now: Option<OffsetDateTime>,
+) -> Result<Option<Fired>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let due: Option<Due> = sqlx::query_as(
         "SELECT j.name, j.cron, j.interval_secs, j.time_zone, j.next_run_at, j.requested_by,
@@ -162,8 +193,8 @@ pub async fn fire(pool: &PgPool, lease: Duration, now: Option<OffsetDateTime>) -
     };
     let owner = Uuid::new_v4();
     let fired: Option<(Uuid, OffsetDateTime)> = sqlx::query_as(
-        "INSERT INTO scheduling.job_runs (job_name, scheduled_for, started_at, lease_owner, lease_until, requested_by)
-         VALUES ($1, $2, coalesce($6, clock_timestamp()), $3, coalesce($6, clock_timestamp()) + make_interval(secs => $4), $5)
+        "INSERT INTO scheduling.job_runs (job_name, scheduled_for, started_at, lease_owner, lease_until, requested_by, instance)
+         VALUES ($1, $2, coalesce($6, clock_timestamp()), $3, coalesce($6, clock_timestamp()) + make_interval(secs => $4), $5, $7)
          ON CONFLICT (job_name, scheduled_for) DO NOTHING RETURNING id, started_at",
     )
     .bind(&due.name)
@@ -172,6 +203,7 @@ pub async fn fire(pool: &PgPool, lease: Duration, now: Option<OffsetDateTime>) -
     .bind(lease.as_secs_f64())
     .bind(due.requested_by.as_deref())
     .bind(now)
+    .bind(instance)
     .fetch_optional(&mut *transaction)
     .await?;
     service::failpoint!("scheduler.before_fire");

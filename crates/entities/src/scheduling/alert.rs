@@ -16,6 +16,9 @@ pub struct Model {
     pub message: String,
     #[sea_orm(column_type = "JsonBinary")]
     pub details: Json,
+    #[sea_orm(column_type = "Text")]
+    pub state: String,
+    pub changes: i32,
     pub occurrences: i32,
     pub raised_at: TimeDateTimeWithTimeZone,
     pub last_seen_at: TimeDateTimeWithTimeZone,

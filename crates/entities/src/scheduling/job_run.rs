@@ -17,6 +17,7 @@ pub struct Model {
     pub lease_until: Option<TimeDateTimeWithTimeZone>,
     #[sea_orm(column_type = "Text")]
     pub requested_by: Option<String>,
+    pub instance: Option<Uuid>,
     #[sea_orm(column_type = "JsonBinary")]
     pub result: Option<Json>,
     #[sea_orm(column_type = "Text")]

@@ -186,6 +186,10 @@ metrics! {
         AlertsOpen = "erp_alerts_open", Count;
         /// Differences that nobody has decided on, of the reconciliations that speak for a type.
         Discrepancies = "erp_reconciliation_discrepancies", Count;
+        /// Money not yet in FlashERP, in the currency's smallest unit as Stripe counts, by `currency` and `age` (under_5m, under_1h, under_24h, older).
+        Exposure = "erp_exposure_units", Count;
+        /// Transactions that it is the sum of, by `currency` and `age`.
+        ExposedTransactions = "erp_exposure_transactions", Count;
         /// Syncs that this process has in hand.
         SyncsInFlight = "erp_syncs_in_flight", Count;
         /// Calls to FlashERP that this process may have in flight at once.

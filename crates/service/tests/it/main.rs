@@ -9,6 +9,7 @@ mod http;
 mod kit;
 mod logs;
 mod metrics;
+mod promql;
 mod propagation;
 mod readme;
 mod rules;

@@ -1,10 +1,12 @@
-//! The alert rules for Prometheus ask for metrics that there are, by the names that the page shows, and say what they are about.
+//! The alert rules for Prometheus can be read, ask for metrics and labels that there are, by the names that the page shows, and say what they are about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Deserialize;
 use service::metrics::{Counter, Gauge, Histogram, Spec, Unit};
+
+use crate::promql::{self, Asked};
 
 #[derive(Deserialize)]
 struct Rules {
@@ -37,28 +39,19 @@ struct Labels {
 #[serde(deny_unknown_fields)]
 struct Annotations {
     summary: String,
-    #[serde(rename = "description")]
-    _description: Option<String>,
+    description: Option<String>,
 }
 
-/// As Prometheus shows them.
-fn shown() -> BTreeSet<String> {
+/// As Prometheus shows them, with their help, which names their labels.
+fn shown() -> BTreeMap<String, &'static str> {
     let timed =
         |spec: Spec| if spec.unit == Unit::Seconds { format!("{}_seconds", spec.name) } else { spec.name.to_owned() };
-    let counters = Counter::ALL.iter().map(|metric| format!("{}_total", timed(metric.spec())));
-    let gauges = Gauge::ALL.iter().map(|metric| timed(metric.spec()));
-    let histograms = Histogram::ALL
-        .iter()
-        .flat_map(|metric| ["bucket", "sum", "count"].map(|part| format!("{}_{part}", timed(metric.spec()))));
+    let counters = Counter::ALL.iter().map(|metric| (format!("{}_total", timed(metric.spec())), metric.spec().help));
+    let gauges = Gauge::ALL.iter().map(|metric| (timed(metric.spec()), metric.spec().help));
+    let histograms = Histogram::ALL.iter().flat_map(|metric| {
+        ["bucket", "sum", "count"].map(|part| (format!("{}_{part}", timed(metric.spec())), metric.spec().help))
+    });
     counters.chain(gauges).chain(histograms).collect()
-}
-
-/// The names of metrics in an expression.
-fn asked(expression: &str) -> Vec<&str> {
-    expression
-        .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
-        .filter(|word| word.starts_with("erp_"))
-        .collect()
 }
 
 fn rules() -> Vec<Rule> {
@@ -74,10 +67,20 @@ fn every_rule_asks_for_metrics_that_there_are_and_says_what_it_is_about() {
     let mut names = BTreeSet::new();
     for rule in &rules {
         assert!(names.insert(rule.alert.as_str()), "{} is there twice", rule.alert);
-        let asked = asked(&rule.expr);
+        let asked = promql::read(&rule.expr).unwrap_or_else(|error| panic!("{}: {error}", rule.alert));
         assert!(!asked.is_empty(), "{}", rule.alert);
-        for name in asked {
-            assert!(shown.contains(name), "{} asks for {name}, which no service shows", rule.alert);
+        for Asked { metric, labels } in &asked {
+            let help =
+                shown.get(metric).unwrap_or_else(|| panic!("{} asks for {metric}, which no service shows", rule.alert));
+            for label in labels {
+                assert!(help.contains(&format!("`{label}`")), "{}: {metric} has no label {label}: {help}", rule.alert);
+            }
+        }
+        // What the words take from the labels is there after the grouping.
+        let told =
+            format!("{} {}", rule.annotations.summary, rule.annotations.description.as_deref().unwrap_or_default());
+        for label in told.split("$labels.").skip(1).map(|rest| rest.split([' ', '}']).next().unwrap_or_default()) {
+            assert!(asked.iter().all(|asked| asked.labels.iter().any(|of| of == label)), "{}: {label}", rule.alert);
         }
         assert!(["warning", "critical"].contains(&rule.labels.severity.as_str()), "{}", rule.alert);
         assert!(!rule.annotations.summary.is_empty(), "{}", rule.alert);
@@ -94,6 +97,7 @@ fn what_the_integration_is_to_alert_on_has_a_rule() {
         "erp_circuit_state) == 2",
         "erp_retry_queue) > 100",
         "erp_reconciliation_discrepancies) > 0",
+        "erp_exposure_units{age=\"older\"}) > 0",
     ] {
         assert!(all.contains(metric), "no rule asks for {metric}");
     }

@@ -5,7 +5,9 @@ use service::auth::Viewer;
 use service::http::{ApiError, ErrorBody};
 
 use crate::input::{Body, Nothing, Query};
-use crate::jobs::{self as timetable, JobChanged, Jobs};
+use crate::jobs::{self as timetable, JobChanged, JobRun, Jobs, Runs, RunsParameters};
+use crate::listing::{self, Listed};
+use crate::paging::{Page, PagingParameters};
 use crate::pause::MaybeReason;
 use crate::{Actor, State};
 
@@ -17,6 +19,33 @@ const BY_HAND: &str = "by hand";
 #[get("/api/erp/jobs")]
 pub(crate) async fn list(_: Viewer, _: Query<Nothing>, state: web::Data<State>) -> Result<web::Json<Jobs>, ApiError> {
     Ok(web::Json(timetable::list(&state.pool).await?))
+}
+
+/// The runs of a job, newest first
+///
+/// As far back as histories are kept (`HISTORY_RETENTION_DAYS`).
+#[utoipa::path(
+    tag = "jobs",
+    operation_id = "listJobRuns",
+    params(
+        ("name" = String, Path, pattern = "^[a-z0-9-]{1,63}$", description = "The job's name"),
+        PagingParameters,
+        RunsParameters,
+    ),
+    responses(
+        (status = 200, body = Page<JobRun>),
+        (status = 404, description = "RESOURCE_NOT_FOUND: no job of this name", body = ErrorBody),
+    ),
+)]
+#[get("/api/erp/jobs/{name}/runs")]
+pub(crate) async fn runs(
+    _: Viewer,
+    state: web::Data<State>,
+    name: web::Path<String>,
+    Query(asked): Query<Listed<Runs>>,
+) -> Result<web::Json<Page<JobRun>>, ApiError> {
+    let runs = asked.filter.of(&state.pool, &name).await?;
+    Ok(web::Json(listing::page(&state.pool, &runs, asked.paging).await?))
 }
 
 /// Run a job now

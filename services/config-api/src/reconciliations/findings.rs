@@ -205,9 +205,44 @@ pub async fn one(database: impl sqlx::PgExecutor<'_>, run: Uuid, id: Uuid) -> Re
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
     use serde_json::json;
+    use time::OffsetDateTime;
 
     use super::*;
+
+    #[rstest]
+    #[case("=1+1")]
+    #[case("+1")]
+    #[case("-1")]
+    #[case("@SUM(1)")]
+    #[case("\t=1")]
+    #[case("\r=1")]
+    fn no_column_of_the_export_runs_as_a_formula(#[case] formula: &str) {
+        let text = || Some(formula.to_owned());
+        let finding = Finding {
+            id: Uuid::nil(),
+            run_id: None,
+            class: formula.to_owned(),
+            entity_type: formula.to_owned(),
+            source_id: None,
+            sync_id: None,
+            target_id: text(),
+            field: text(),
+            ours: Some(json!(formula)),
+            theirs: Some(json!(formula)),
+            difference: None,
+            decision: formula.to_owned(),
+            decided_at: None,
+            decided_by: text(),
+            note: text(),
+            created_at: OffsetDateTime::UNIX_EPOCH.into(),
+        };
+        let cells = crate::listing::csv::row(&finding).expect("a line");
+        let held = cells.matches(&format!(",\"'{formula}\"")).count();
+        assert_eq!(held, 9, "every column of text: {cells}");
+        assert!(!cells.contains(&format!(",{formula}")) && !cells.contains(&format!("\"{formula}")), "{cells}");
+    }
 
     #[test]
     fn amounts_keep_their_digits() {

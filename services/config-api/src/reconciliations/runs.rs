@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgPool, Row as _};
-use syncs::reconciliation::{CurrencyTotals, Totals, TypeTotals};
+use syncs::reconciliation::{CurrencyTotals, Totals, TypeTotals, Unread};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -39,6 +39,13 @@ pub struct Reconciliation {
     /// Whether every difference between the control totals is explained by the findings, exactly; null before the end.
     #[schema(required)]
     pub proven: Option<bool>,
+    /// Why it is not proven, all that there is; empty for one that is, and before the end.
+    pub unproven_because: Vec<Unproven>,
+    /// Records in doubt that FlashERP could not serve: nothing is said of them.
+    pub unread_count: u64,
+    /// Which, the first hundred.
+    #[schema(max_items = 100)]
+    pub unread: Vec<UnreadRecord>,
     /// Syncs that the run asked for by itself.
     pub heals_requested: i32,
     /// What could not be read.
@@ -54,6 +61,50 @@ pub struct Reconciliation {
     /// In milliseconds, up to now while it runs.
     #[schema(required)]
     pub duration: Option<i64>,
+}
+
+/// Why a reconciliation is not proven.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Unproven {
+    pub reason: UnprovenReason,
+    /// Of which type, where it is of one.
+    #[schema(required)]
+    pub entity_type: Option<String>,
+    /// In which currency, where it is in one.
+    #[schema(required)]
+    pub currency: Option<String>,
+    /// In words.
+    pub message: String,
+}
+
+/// What stands in the way of the proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnprovenReason {
+    /// Something of FlashERP could not be read; `error` and `unread` say what.
+    Unread,
+    /// Amounts that are none, or of records that can't be told: nobody knows what they count for.
+    UnreadableAmounts,
+    /// FlashERP's pages gave records twice, or the comparison has not seen each once.
+    Unaccounted,
+    /// The totals differ by another sum than the findings do.
+    ControlTotals,
+}
+
+/// A record that FlashERP could not serve.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UnreadRecord {
+    pub entity_type: String,
+    /// UpCoach's id, where it is known.
+    #[schema(required)]
+    pub source_id: Option<Uuid>,
+    /// FlashERP's id, where it is known.
+    #[schema(required)]
+    pub target_id: Option<String>,
+    /// What came of asking.
+    pub error: String,
 }
 
 /// What a reconciliation counted.
@@ -118,7 +169,15 @@ pub struct Control {
 impl FromRow<'_, PgRow> for Reconciliation {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         let totals: Json<Totals> = row.try_get("totals")?;
+        let (proven, error): (Option<bool>, Option<String>) = (row.try_get("proven")?, row.try_get("error")?);
+        let is_over = row.try_get::<Option<Timestamp>, _>("finished_at")?.is_some();
         Ok(Self {
+            unproven_because: match is_over && proven != Some(true) {
+                true => unproven(&totals.0, error.as_deref()),
+                false => Vec::new(),
+            },
+            unread_count: totals.0.unread_count,
+            unread: totals.0.unread.iter().map(UnreadRecord::of).collect(),
             id: row.try_get("id")?,
             status: row.try_get("status")?,
             from: row.try_get("window_from")?,
@@ -127,15 +186,53 @@ impl FromRow<'_, PgRow> for Reconciliation {
             entity_types: row.try_get("entity_types")?,
             auto_heal: row.try_get("auto_heal")?,
             requested_by: row.try_get("requested_by")?,
-            proven: row.try_get("proven")?,
+            proven,
             heals_requested: row.try_get("heals_requested")?,
-            error: row.try_get("error")?,
+            error,
             counts: Counts::of(&totals.0),
             created_at: row.try_get("created_at")?,
             started_at: row.try_get("started_at")?,
             finished_at: row.try_get("finished_at")?,
             duration: row.try_get("duration")?,
         })
+    }
+}
+
+/// All that stands in the way of a proof.
+fn unproven(totals: &Totals, error: Option<&str>) -> Vec<Unproven> {
+    let because = |reason, kind: Option<&TypeTotals>, currency: Option<&str>, message| Unproven {
+        reason,
+        entity_type: kind.map(|totals| totals.entity_type.to_string()),
+        currency: currency.map(str::to_owned),
+        message,
+    };
+    let mut all: Vec<Unproven> =
+        error.map(|error| because(UnprovenReason::Unread, None, None, error.to_owned())).into_iter().collect();
+    for of in &totals.types {
+        if of.unreadable > 0 {
+            let message = format!("{} amounts can't be read", of.unreadable);
+            all.push(because(UnprovenReason::UnreadableAmounts, Some(of), None, message));
+        }
+        if of.unaccounted > 0 {
+            let message = format!("{} records were given twice or not compared once", of.unaccounted);
+            all.push(because(UnprovenReason::Unaccounted, Some(of), None, message));
+        }
+        for control in controls(of).filter(|control| !control.proven) {
+            let message = format!("the totals differ by {}, the findings by {}", control.difference, control.explained);
+            all.push(because(UnprovenReason::ControlTotals, Some(of), Some(&control.currency), message));
+        }
+    }
+    all
+}
+
+impl UnreadRecord {
+    fn of(unread: &Unread) -> Self {
+        Self {
+            entity_type: unread.entity_type.to_string(),
+            source_id: unread.source_id,
+            target_id: unread.target_id.clone(),
+            error: unread.error.clone(),
+        }
     }
 }
 
@@ -272,5 +369,29 @@ mod tests {
         assert_eq!(shown, [["1234.50", "1234.00", "0.50", "0.50"], ["-1.230", "0.000", "-1.230", "-1.229"]]);
         assert_eq!(counts.currencies.iter().map(|of| of.proven).collect::<Vec<_>>(), [true, false]);
         assert_eq!(decimal(i128::MAX, "EUR"), i128::MAX.to_string());
+
+        totals.of_type(EntityType::Invoice).unreadable = 2;
+        totals.of_type(EntityType::Customer).unaccounted = 3;
+        let told: Vec<_> = unproven(&totals, Some("a slice failed"))
+            .into_iter()
+            .map(|why| (why.reason, why.entity_type.unwrap_or_default(), why.currency.unwrap_or_default(), why.message))
+            .collect();
+        let why = |reason, kind: &str, currency: &str, message: &str| {
+            (reason, kind.to_owned(), currency.to_owned(), message.to_owned())
+        };
+        assert_eq!(
+            told,
+            [
+                why(UnprovenReason::Unread, "", "", "a slice failed"),
+                why(
+                    UnprovenReason::ControlTotals,
+                    "transaction",
+                    "KWD",
+                    "the totals differ by -1.230, the findings by -1.229"
+                ),
+                why(UnprovenReason::UnreadableAmounts, "invoice", "", "2 amounts can't be read"),
+                why(UnprovenReason::Unaccounted, "customer", "", "3 records were given twice or not compared once"),
+            ]
+        );
     }
 }

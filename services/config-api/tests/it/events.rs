@@ -1,14 +1,17 @@
-//! Live events over HTTP, from facts that the sync worker's outbox relays.
+//! Live events over HTTP, from facts that the services' outboxes relay.
 
 use std::sync::Arc;
 
 use domain::{EntityType, SourceSystem, SyncId};
 use events::traffic::Party;
-use events::{SyncCompleted, SyncResult};
+use events::{
+    AlertKind, AlertRaised, AlertState, Fact, HealthChecked, HealthStatus, JobFinished, JobResult, JobTrigger,
+    ReconciliationCompleted, ReconciliationStatus, Severity, SyncCompleted, SyncResult,
+};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use messaging::{Broker, BrokerOptions, Outbox, Relay};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 use testkit::PrivateBroker;
 use tokio::sync::Notify;
@@ -20,8 +23,9 @@ use crate::api::{Api, DEADLINE};
 const EVENTS: &str = "/api/erp/events";
 const FACTS: Outbox = Outbox::new("sync", Party::SyncWorker);
 
-/// The worker's relay, without a worker.
+/// A service's relay, the worker's by default, without the service.
 struct Teller {
+    facts: Outbox,
     pool: PgPool,
     wake: Arc<Notify>,
     stop: CancellationToken,
@@ -30,24 +34,33 @@ struct Teller {
 
 impl Teller {
     async fn start(api: &Api) -> Self {
+        Self::of(api, FACTS, Party::SyncWorker, "erp_sync_worker").await
+    }
+
+    async fn of(api: &Api, facts: Outbox, party: Party, role: &str) -> Self {
         let broker = Broker::connect(BrokerOptions {
             url: api.broker.url().into(),
-            party: Party::SyncWorker,
+            party,
             namespace: api.broker.prefix().parse().expect("a prefix"),
         })
         .await
         .expect("connects");
-        let (pool, wake, stop) =
-            (api.database.pool("erp_sync_worker").await, Arc::new(Notify::new()), CancellationToken::new());
-        let relay = Relay::new(FACTS, pool.clone(), broker, Arc::clone(&wake));
+        let (pool, wake, stop) = (api.database.pool(role).await, Arc::new(Notify::new()), CancellationToken::new());
+        let relay = Relay::new(facts, pool.clone(), broker, Arc::clone(&wake));
         let task = tokio::spawn(relay.run(stop.clone()));
-        Self { pool, wake, stop, task }
+        Self { facts, pool, wake, stop, task }
+    }
+
+    async fn state(&self, fact: impl Fact) {
+        let mut connection = self.pool.acquire().await.expect("a connection");
+        self.facts.insert(&mut connection, &[self.facts.fact(fact)]).await.expect("stated");
+        self.wake.notify_one();
     }
 
     /// States that a transaction was synced; gives the sync's id.
     async fn synced(&self) -> Uuid {
         let sync_id = Uuid::new_v4();
-        let fact = FACTS.fact(SyncCompleted {
+        let fact = SyncCompleted {
             sync_id: SyncId(sync_id),
             source_system: SourceSystem::Upcoach,
             entity_type: EntityType::Transaction,
@@ -58,10 +71,8 @@ impl Teller {
             duration_ms: 1,
             batch_id: None,
             request_id: None,
-        });
-        let mut connection = self.pool.acquire().await.expect("a connection");
-        FACTS.insert(&mut connection, &[fact]).await.expect("stated");
-        self.wake.notify_one();
+        };
+        self.state(fact).await;
         sync_id
     }
 
@@ -224,5 +235,77 @@ async fn a_batch_that_goes_on_or_ends_is_told() {
     let _aborted = stepping.await;
     set("UPDATE sync.batches SET status = 'completed', finished_at = clock_timestamp() WHERE id = $1").await;
     while !heard(&mut listener).await {}
+    api.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_health_alerts_and_reconciliations_are_told_thinly() {
+    let api = Api::start().await;
+    let scheduler =
+        Teller::of(&api, Outbox::new("scheduling", Party::Scheduler), Party::Scheduler, "erp_scheduler").await;
+    let reconciler =
+        Teller::of(&api, Outbox::new("reconciliation", Party::Reconciler), Party::Reconciler, "erp_reconciler").await;
+    process_listens(&api).await;
+    let mut listener = Listener::new(&api, None).await;
+    let (run, check, alert) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
+    let job = JobFinished {
+        job: "prune".to_owned(),
+        run_id: run,
+        trigger: JobTrigger::Schedule,
+        result: JobResult::Failed,
+        items: 3,
+        started_at: time::OffsetDateTime::UNIX_EPOCH,
+        duration_ms: 5,
+        next_run_at: None,
+        error_code: Some(domain::ErrorCode::InternalError),
+    };
+    let health = HealthChecked {
+        check_id: check,
+        status: HealthStatus::Degraded,
+        previous_status: Some(HealthStatus::Down),
+        latency_ms: Some(2_500),
+        failure_rate_basis_points: None,
+        error_code: None,
+    };
+    let raised = AlertRaised {
+        alert_id: alert,
+        kind: AlertKind::Health,
+        severity: Severity::Warning,
+        state: AlertState::Raised,
+        value: None,
+        threshold: None,
+        entity_type: None,
+        reference_id: Some(check),
+    };
+    let reconciled = ReconciliationCompleted {
+        run_id: run,
+        status: ReconciliationStatus::Incomplete,
+        from: time::OffsetDateTime::UNIX_EPOCH,
+        to: time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(90),
+        proven: false,
+        discrepancies: 1,
+        heals_requested: 0,
+        counts: Vec::new(),
+        duration_ms: 7,
+    };
+    let mut expect = async |kind: &str, data: Value| {
+        let heard = loop {
+            let heard = listener.next().await.expect("it goes on");
+            if heard.kind != "resync" {
+                break heard;
+            }
+        };
+        assert_eq!((heard.kind.as_str(), heard.data), (kind, data));
+    };
+    scheduler.state(job).await;
+    expect("job", json!({"name": "prune", "runId": run, "result": "failed"})).await;
+    scheduler.state(health).await;
+    expect("health", json!({"status": "degraded"})).await;
+    scheduler.state(raised).await;
+    expect("alert", json!({"alertId": alert})).await;
+    reconciler.state(reconciled).await;
+    expect("reconciliation", json!({"runId": run, "status": "incomplete"})).await;
+    scheduler.stop().await;
+    reconciler.stop().await;
     api.stop().await;
 }

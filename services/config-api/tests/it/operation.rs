@@ -122,8 +122,9 @@ async fn jobs_are_listed_run_paused_and_resumed() {
         .execute(&pool)
         .await
         .expect("a job");
-    sqlx::query("INSERT INTO scheduling.job_runs (job_name, scheduled_for, status, started_at, result) VALUES
-         ('prune', '2026-01-01', 'failed', '2026-01-01', NULL), ('prune', '2026-01-02', 'succeeded', '2026-01-02', '{\"erased\": 3}')")
+    sqlx::query("INSERT INTO scheduling.job_runs (job_name, scheduled_for, status, started_at, finished_at, instance, result, error) VALUES
+         ('prune', '2026-01-01Z', 'failed', '2026-01-01Z', '2026-01-01T00:00:05Z', '00000000-0000-4000-8000-000000000001', NULL, 'INTERNAL_ERROR: the database'),
+         ('prune', '2026-01-02Z', 'succeeded', '2026-01-02Z', '2026-01-02Z', NULL, '{\"erased\": 3}', NULL)")
         .execute(&pool)
         .await
         .expect("runs");
@@ -134,6 +135,23 @@ async fn jobs_are_listed_run_paused_and_resumed() {
         (&json!("prune"), &json!("30 3 * * *"), &json!(false), &json!(false))
     );
     assert_eq!((&job["lastRun"]["status"], &job["lastRun"]["result"]["erased"]), (&json!("succeeded"), &json!(3)));
+
+    let runs = api.get("/api/erp/jobs/prune/runs?limit=1").await.json();
+    assert_eq!(
+        (&runs["pagination"]["total"], &runs["data"][0]["scheduledFor"], &runs["data"][0]["status"]),
+        (&json!(2), &json!("2026-01-02T00:00:00.000Z"), &json!("succeeded"))
+    );
+    let cursor = runs["pagination"]["nextCursor"].as_str().expect("there is another");
+    let older = api.get(&format!("/api/erp/jobs/prune/runs?limit=1&cursor={cursor}")).await.json();
+    assert_eq!(
+        older["data"][0],
+        json!({"id": older["data"][0]["id"], "status": "failed", "scheduledFor": "2026-01-01T00:00:00.000Z",
+            "startedAt": "2026-01-01T00:00:00.000Z", "finishedAt": "2026-01-01T00:00:05.000Z", "requestedBy": null,
+            "instance": "00000000-0000-4000-8000-000000000001", "result": null, "error": "INTERNAL_ERROR: the database"})
+    );
+    assert_eq!(api.get("/api/erp/jobs/prune/runs?status=failed").await.json()["pagination"]["total"], 1);
+    assert_eq!(api.get("/api/erp/jobs/prune/runs?status=lost").await.wrong_fields(), ["status"]);
+    assert_eq!(api.get("/api/erp/jobs/no-such-job/runs").await.status, 404);
 
     let run = api.post("/api/erp/jobs/prune/run", &json!({})).await;
     assert_eq!(run.status, 202);

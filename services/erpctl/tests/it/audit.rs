@@ -1,6 +1,7 @@
 //! `erpctl audit`.
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use sqlx::{Executor as _, PgPool};
 use testkit::{TestDatabase, eventually};
 
@@ -92,4 +93,56 @@ fn a_head_that_is_none_is_wrong_use() {
     let run = erpctl(&["audit", "verify", "--head", "17:xyz"], &[]);
     assert_eq!(run.code, 2);
     assert!(run.err.contains("64 hexadecimal digits"), "{}", run.err);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_month_that_is_over_is_exported_once_and_the_log_is_whole_without_its_rows() {
+    let database = TestDatabase::new().await;
+    let owner = database.pool("erp_owner").await;
+    for statement in [
+        "CREATE TABLE audit.erp_audit_logs_2026_03 PARTITION OF audit.erp_audit_logs FOR VALUES FROM ('2026-03-01 00:00Z') TO ('2026-04-01 00:00Z')",
+        "CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON audit.erp_audit_logs_2026_03 FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change()",
+        "ALTER TABLE audit.erp_audit_logs_2026_03 ENABLE ALWAYS TRIGGER append_only_truncate",
+        "INSERT INTO audit.erp_audit_logs (action, entity_type, status, created_at)
+         SELECT 'sync', 'transaction', 'success', timestamptz '2026-03-15 12:00Z' + n * interval '1 second' FROM generate_series(1, 40) AS n",
+    ] {
+        owner.execute(statement).await.expect(statement);
+    }
+    sealed(&owner).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let to = folder.path().to_str().expect("UTF-8");
+    let url = database.url_for("erp_owner");
+    let run = |args: &[&str]| erpctl(args, &[("DATABASE_URL", &url)]);
+    // Not before all that may still come into it is behind every transaction, those of other tests too.
+    let exported = testkit::eventually_some(SOON, "the month is exported", || async {
+        let run = run(&["audit", "archive", "--to", to, "--by", "grace"]);
+        assert_eq!(run.code, 0, "{}", run.err);
+        (!run.out.is_empty()).then_some(run)
+    })
+    .await;
+    let (sha256, rest) = exported.out.split_once("  ").expect("as sha256sum has it");
+    let path = rest.strip_suffix(" (40 rows)\n").unwrap_or_else(|| panic!("{}", exported.out));
+    let bytes = std::fs::read(path).expect("the file");
+    assert_eq!(hex::encode(Sha256::digest(&bytes)), sha256);
+    assert!(exported.err.contains("DETACH PARTITION audit.erp_audit_logs_2026_03"), "{}", exported.err);
+    let by: String = sqlx::query_scalar(
+        "SELECT performed_by FROM audit.erp_audit_logs WHERE metadata ->> 'operation' = 'audit.archived'",
+    )
+    .fetch_one(&owner)
+    .await
+    .expect("an audit row");
+    assert_eq!(by, "grace");
+    let again = run(&["audit", "archive", "--to", to]);
+    assert!(again.code == 0 && again.out.is_empty(), "{}{}", again.out, again.err);
+
+    owner
+        .execute("ALTER TABLE audit.erp_audit_logs DETACH PARTITION audit.erp_audit_logs_2026_03")
+        .await
+        .expect("detached");
+    let verified = run(&["audit", "verify", "--archives", to]);
+    assert_eq!(verified.code, 0, "{}{}", verified.out, verified.err);
+    let told: Value = serde_json::from_str(&verified.out).expect("JSON");
+    assert_eq!((&told["intact"], &told["rowsInArchives"]), (&true.into(), &40.into()));
+    std::fs::write(path, &bytes[1..]).expect("shortened");
+    assert_eq!(run(&["audit", "verify", "--archives", to]).code, 1, "the file counts");
 }

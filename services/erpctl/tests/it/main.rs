@@ -4,6 +4,7 @@ mod audit;
 mod batch;
 mod erpctl;
 mod import;
+mod jobs;
 mod keys;
 mod migrate;
 mod nats_config;

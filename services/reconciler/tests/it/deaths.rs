@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 use rstest::rstest;
 use serde_json::json;
 use testkit::Service;
@@ -60,6 +62,49 @@ async fn the_next_one_goes_on_with_the_run(#[case] point: &str, #[case] pass: u3
     // The pages of three slices, one that may be read twice, and the look for what is missing.
     let read = world.sandbox.counters().await.calls_of("GET /v1/transactions");
     assert!((13..=17).contains(&read), "what was stored was not read again: {read} calls");
+}
+
+/// Slices read at the same time.
+const AT_ONCE: u64 = 4;
+
+#[tokio::test]
+async fn killed_at_random_pages_of_parallel_slices_it_counts_each_record_once_and_heals_each_once() {
+    let world = World::new(12_000).await;
+    three_differ(&world).await;
+    let run = world.ask(&["transaction"], true, 0).await;
+    let options = |name: &str| world.reconciler_options(name).env("RECONCILIATION_SLICES", AT_ONCE.to_string());
+    let mut chance = StdRng::seed_from_u64(7);
+    let deaths = 5_u64;
+    for death in 0..deaths {
+        // All of these come to less than there are pages.
+        let point = if chance.random() { "reconciler.page_fetched" } else { "reconciler.page_stored" };
+        let fatal = format!("{point}:{}", chance.random_range(1..=4));
+        let mut dying = Service::start(options(&format!("dying-{death}")).env("ERP_FAILPOINT", fatal.as_str()))
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+        let end = dying.until_ended(SOON).await.unwrap_or_else(|error| panic!("it never came to {fatal}: {error}"));
+        assert!(end.contains("signal: 6"), "it ended otherwise than at {fatal}: {end}");
+    }
+    let _next = world.start(options("next")).await;
+    let ended = world.ended(run).await;
+    assert_eq!((ended.status.as_str(), ended.proven, &ended.error), ("completed", Some(true), &None), "{ended:?}");
+    let counts =
+        ["matched", "upcoach", "flasherp", "leftOut", "unaccounted", "unreadable"].map(|name| ended.count(name));
+    assert_eq!(counts, [11_998, 12_000, 12_000, 0, 0, 0], "{ended:?}");
+    // A page of each slice may be lost with each death, and each slice ends with a page that is not full.
+    let pages = 12_000 / 500 + 64_u64;
+    let read = world.sandbox.counters().await.calls_of("GET /v1/transactions");
+    assert!(read <= pages + deaths * AT_ONCE, "what was stored was not read again: {read} calls");
+
+    // The two that a sync can mend are mended, once.
+    assert_eq!((ended.heals_requested, world.open(run).await.len()), (2, 1), "{ended:?}");
+    let _worker = world.worker().await;
+    let healed = "SELECT count(*) FROM reconciliation.findings WHERE decision = 'healed'";
+    testkit::eventually(SOON, "both are healed", || async { world.count(healed).await == 2 }).await;
+    let again = world.reconcile().await;
+    let left: Vec<(String, i64)> = world.open(again.id).await.into_iter().collect();
+    assert_eq!((left, again.proven), (vec![("duplicate_in_flasherp".to_owned(), 1)], Some(true)), "{again:?}");
+    assert_eq!((again.count("upcoach"), again.count("flasherp")), (12_000, 12_001), "no double was made: {again:?}");
 }
 
 #[tokio::test]

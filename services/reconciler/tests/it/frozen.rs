@@ -21,15 +21,34 @@ async fn written(world: &World, run: Uuid) -> String {
     sqlx::query_scalar(all).bind(run).fetch_one(&world.pool).await.expect("what was written")
 }
 
-/// Freezes the one that waits, lets another one end the run, and wakes the first.
+/// The sessions that wait for a lock.
+async fn waiting(world: &World) -> Vec<i32> {
+    let waiting = "SELECT DISTINCT pid FROM pg_locks
+        WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    sqlx::query_scalar(waiting).fetch_all(&world.pool).await.expect("locks")
+}
+
+/// Freezes the one that waits, lets another one end the run, and wakes the first. PostgreSQL has ended the session of the frozen one by then, which would have
+/// held back vacuum.
 async fn is_succeeded(world: &World, run: Uuid, frozen: testkit::Service, held: Transaction<'static, Postgres>) {
     frozen.pause();
+    let sessions = waiting(world).await;
+    assert!(!sessions.is_empty(), "it waits");
     held.rollback().await.expect("given back");
     let _next = world.start(world.reconciler_options("next")).await;
     let ended = world.ended_within(run, SUCCEEDED_WITHIN).await;
     assert_eq!((ended.status.as_str(), ended.proven), ("completed", Some(true)), "{ended:?}");
     assert_eq!(world.open(run).await.into_iter().collect::<Vec<_>>(), [("mismatch".to_owned(), 1)]);
     let before = written(world, run).await;
+    testkit::eventually(SOON, "the sessions of the frozen one are ended", || async {
+        let open: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE pid = ANY ($1)")
+            .bind(&sessions)
+            .fetch_one(&world.pool)
+            .await
+            .expect("sessions");
+        open == 0
+    })
+    .await;
     frozen.resume();
     testkit::eventually(SOON, "it has noticed", || async {
         let log = std::fs::read_to_string(frozen.log()).unwrap_or_default();

@@ -251,6 +251,12 @@ async fn a_record_that_flasherp_cannot_serve_hides_no_other_difference() {
         "{ended:?}"
     );
     assert_eq!(world.open(ended.id).await, found(&[("mismatch", 2)]));
+    let named = &ended.totals["unread"][0];
+    let entry = (0..3).map(|nth| world.ledger.entry(nth)).find(|entry| named["sourceId"] == entry.id.to_string());
+    let entry = entry.unwrap_or_else(|| panic!("it is named: {ended:?}"));
+    assert_eq!((&named["entityType"], &named["targetId"]), (&json!("transaction"), &json!(entry.target)));
+    assert!(ended.error.is_some_and(|error| error.contains(&format!("transaction {} {}", entry.id, entry.target))));
+    assert_eq!(ended.totals["unreadCount"], 1);
 }
 
 #[tokio::test]
@@ -297,4 +303,33 @@ async fn what_is_learned_while_all_is_compared_keeps_no_worker_from_a_sync() {
     assert_eq!(world.count(free).await, 10);
     held.rollback().await.expect("given back");
     assert_eq!(world.ended(run).await.proven, Some(true));
+}
+
+#[tokio::test]
+async fn the_end_of_a_run_is_stated_with_its_counts() {
+    let world = World::new(500).await;
+    testkit::facts::keep(&world.pool, "reconciliation").await;
+    world.long_ago().await;
+    world.edit(&world.ledger.entry(1), json!({"amount": 1})).await;
+    world.sandbox.remove_record("transactions", &world.ledger.entry(2).target).await;
+    world.create(&world.ledger.entry(3), world.ledger.entry(3).id).await;
+    world.create(&world.ledger.entry(3), Uuid::new_v4()).await;
+    world.now().await;
+    let _reconciler = world.reconciler().await;
+    let run = world.ask(&["transaction", "customer"], true, 0).await;
+    let ended = world.ended(run).await;
+    let stated = testkit::facts::stated(&world.pool, "reconciliation", "upcoach.erp.reconciliation.completed.v1").await;
+    let [fact] = &stated[..] else { panic!("{stated:?}") };
+    let told = ["runId", "status", "proven", "discrepancies", "healsRequested"].map(|name| fact[name].clone());
+    assert_eq!(told, [json!(run), json!("completed"), json!(true), json!(4), json!(2)], "{fact}");
+    assert_eq!(i64::from(ended.heals_requested), 2);
+    let counts = fact["counts"].as_array().expect("counts");
+    let transactions = counts.iter().find(|of| of["entityType"] == "transaction").expect("transactions");
+    assert_eq!(
+        transactions,
+        &json!({"entityType": "transaction", "checked": 502, "matched": 498, "missingInFlasherp": 1, "missingInUpcoach": 1, "mismatched": 1,
+            "duplicates": 1, "orphaned": 0}),
+        "{ended:?}"
+    );
+    assert_eq!(counts.len(), 2, "{fact}");
 }

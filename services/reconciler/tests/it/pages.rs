@@ -1,10 +1,14 @@
-//! A FlashERP whose pages lead in a circle, or give a record twice: the run ends, finds nothing that is not there, and claims no proof.
+//! A FlashERP whose pages lead in a circle, or give a record twice, or that can't serve some records: the run ends, finds nothing that is not there, and claims no
+//! proof.
 
+use std::collections::BTreeSet;
+
+use serde_json::json;
 use testkit::sandbox::Record;
 use wiremock::matchers::{method, path, path_regex};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::kit::World;
+use crate::kit::{Ended, World};
 
 const MEMBERS: [&str; 12] = [
     "id",
@@ -22,7 +26,16 @@ const MEMBERS: [&str; 12] = [
 ];
 
 /// Reconciles with a FlashERP that answers lists like this, by cursor, and single records as they are.
-async fn reconcile(world: &World, list: impl Fn(Option<&str>) -> String + Send + Sync + 'static) -> crate::kit::Ended {
+async fn reconcile(world: &World, list: impl Fn(Option<&str>) -> String + Send + Sync + 'static) -> Ended {
+    reconcile_but(world, list, Vec::new()).await
+}
+
+/// The same with some records that it always fails at, while it says that it is well; the reconciler's patience would last for a day.
+async fn reconcile_but(
+    world: &World,
+    list: impl Fn(Option<&str>) -> String + Send + Sync + 'static,
+    broken: Vec<String>,
+) -> Ended {
     let flasherp = MockServer::start().await;
     let answer = |body: String| ResponseTemplate::new(200).set_body_raw(body, "application/json");
     Mock::given(method("GET"))
@@ -35,11 +48,15 @@ async fn reconcile(world: &World, list: impl Fn(Option<&str>) -> String + Send +
         .mount(&flasherp)
         .await;
     let records: Vec<(String, String)> =
-        world.sandbox.records("transactions").await.iter().map(|record| (record.id(), json(record))).collect();
+        world.sandbox.records("transactions").await.iter().map(|record| (record.id(), text(record))).collect();
+    Mock::given(path("/v1/health")).respond_with(answer(r#"{"status":"ok"}"#.to_owned())).mount(&flasherp).await;
     Mock::given(method("GET"))
         .and(path_regex("^/v1/transactions/.+"))
         .respond_with(move |request: &Request| {
             let id = request.url.path().rsplit('/').next().unwrap_or_default();
+            if broken.iter().any(|of| of == id) {
+                return ResponseTemplate::new(500);
+            }
             let record = records.iter().find(|(of, _)| of == id).expect("it is there");
             answer(record.1.clone())
         })
@@ -50,11 +67,12 @@ async fn reconcile(world: &World, list: impl Fn(Option<&str>) -> String + Send +
         .execute(&world.pool)
         .await
         .expect("configured");
-    let _reconciler = world.reconciler().await;
+    let options = world.reconciler_options("reconciler").env("RECONCILIATION_PATIENCE_SECS", "86400");
+    let _reconciler = world.start(options.env("CIRCUIT_FAILURES", "1000")).await;
     world.reconcile().await
 }
 
-fn json(record: &Record) -> String {
+fn text(record: &Record) -> String {
     let members: Vec<String> =
         MEMBERS.iter().filter_map(|name| Some(format!("\"{name}\":{}", record.json(name)?))).collect();
     format!("{{{}}}", members.join(","))
@@ -86,7 +104,7 @@ async fn pages_that_lead_in_a_circle_are_given_up() {
 #[tokio::test]
 async fn a_page_given_twice_is_no_double_and_no_proof() {
     let world = World::new(3).await;
-    let records: Vec<String> = world.sandbox.records("transactions").await.iter().map(json).collect();
+    let records: Vec<String> = world.sandbox.records("transactions").await.iter().map(text).collect();
     // The third record's page is never given: the second read finds it.
     let twice = records[..2].to_vec();
     let ended = reconcile(&world, move |cursor| page(&twice, cursor.is_none().then_some("more"))).await;
@@ -97,4 +115,25 @@ async fn a_page_given_twice_is_no_double_and_no_proof() {
     for (currency, sums) in ended.totals["types"][0]["currencies"].as_object().expect("sums") {
         assert_eq!(sums["ours"], sums["theirs"], "{currency}: each counts once");
     }
+}
+
+#[tokio::test]
+async fn records_that_flasherp_never_serves_cost_a_moment_each_and_hide_no_others() {
+    let world = World::new(12).await;
+    world.long_ago().await;
+    for nth in 0..9 {
+        world.edit(&world.ledger.entry(nth), json!({"amount": 1})).await;
+    }
+    world.now().await;
+    // Six of the nine: more than are an accident, if nothing else were served.
+    let broken: Vec<String> = (0..6).map(|nth| world.ledger.entry(nth).target).collect();
+    let records: Vec<String> = world.sandbox.records("transactions").await.iter().map(text).collect();
+    let ended = reconcile_but(&world, move |_| page(&records, None), broken.clone()).await;
+    assert_eq!((ended.status.as_str(), ended.proven), ("incomplete", Some(false)), "{ended:?}");
+    assert_eq!(world.open(ended.id).await.into_iter().collect::<Vec<_>>(), [("mismatch".to_owned(), 3)], "{ended:?}");
+    let unread = ended.totals["unread"].as_array().expect("a list");
+    let named: BTreeSet<&str> = unread.iter().filter_map(|of| of["targetId"].as_str()).collect();
+    assert_eq!(named, broken.iter().map(String::as_str).collect::<BTreeSet<_>>());
+    assert_eq!(ended.totals["unreadCount"], 6);
+    assert!(ended.error.is_some_and(|error| broken.iter().all(|id| error.contains(id.as_str()))));
 }

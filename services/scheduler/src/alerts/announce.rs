@@ -1,4 +1,4 @@
-//! States the fact of every alert that is new, worse or over, and makes its notices: one transaction, by one scheduler.
+//! States the fact of every alert that is new, changed or over, and makes its notices: one transaction, by one scheduler.
 
 use std::sync::Arc;
 
@@ -87,7 +87,7 @@ impl Announcer {
         }
         let facts: Vec<PendingFact> = rows.iter().filter_map(|row| Some(self.outbox.fact(fact(row, state)?))).collect();
         self.outbox.insert(connection, &facts).await?;
-        // One that has become worse is sent again.
+        // One that has changed is sent again.
         sqlx::query(
             "INSERT INTO scheduling.alert_notices (alert_id, ended, channel)
              SELECT id, $2, channel FROM unnest($1::uuid[]) AS alerts (id), unnest($3::text[]) AS channels (channel)

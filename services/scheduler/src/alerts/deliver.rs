@@ -89,7 +89,7 @@ async fn take(pool: &PgPool) -> Result<Vec<Notice>, sqlx::Error> {
                 ORDER BY due_at, ended LIMIT $1 FOR UPDATE SKIP LOCKED)
             RETURNING alert_id, ended, channel, attempts
          )
-         SELECT t.alert_id, t.ended, t.channel, t.attempts, a.kind, a.severity::text, a.message, a.raised_at, a.resolved_at
+         SELECT t.alert_id, t.ended, t.channel, t.attempts, a.kind, a.severity::text, a.message, a.changes, a.raised_at, a.resolved_at
          FROM taken t JOIN scheduling.alerts a ON a.id = t.alert_id ORDER BY a.raised_at, t.ended",
     )
     .bind(BATCH)
@@ -98,7 +98,7 @@ async fn take(pool: &PgPool) -> Result<Vec<Notice>, sqlx::Error> {
     .await
 }
 
-/// Notes what came of the sending, in one statement. What was taken by another meanwhile, or has become worse, is that one's.
+/// Notes what came of the sending, in one statement. What was taken by another meanwhile, or has changed, is that one's.
 async fn note(pool: &PgPool, taken: &[Notice], sent: &[Result<(), String>]) -> Result<(), sqlx::Error> {
     for (notice, result) in taken.iter().zip(sent) {
         let word = if result.is_ok() { "sent" } else { "failed" };

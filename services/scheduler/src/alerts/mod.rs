@@ -1,6 +1,6 @@
 //! Alerts: what needs a human is told once, by Slack and by mail, and once more when it is over.
 //!
-//! * [`state`] raises an alert while something holds, one open row per fingerprint, and ends it;
+//! * [`state`] raises an alert while something holds, one open row per fingerprint, tells it anew when it holds in another way, and ends it;
 //! * [`watch`] looks at what is true in the rows of others (gate, reconciliations) and keeps the gauges;
 //! * [`announce`] states the fact and makes the notices, in one transaction; [`deliver`] sends them ([`slack`], [`email`]).
 //!

@@ -14,6 +14,8 @@ pub(crate) struct Notice {
     pub(crate) kind: String,
     pub(crate) severity: String,
     pub(crate) message: String,
+    /// How often it has changed since it was raised.
+    pub(crate) changes: i32,
     pub(crate) raised_at: OffsetDateTime,
     pub(crate) resolved_at: Option<OffsetDateTime>,
 }
@@ -35,7 +37,7 @@ impl Notice {
 
     /// The same for every try of the same notice, so that a repeated mail is known as one.
     pub(crate) fn message_id(&self) -> String {
-        let part = if self.ended { "end" } else { self.severity.as_str() };
+        let part = if self.ended { "end".to_owned() } else { self.changes.to_string() };
         format!("<{}.{part}@flasherp-integration>", self.alert_id)
     }
 }
@@ -55,6 +57,7 @@ mod tests {
             kind: "circuit".to_owned(),
             severity: "critical".to_owned(),
             message: "calls to FlashERP are held back".to_owned(),
+            changes: 0,
             raised_at: datetime!(2026-11-24 09:30 UTC),
             resolved_at: None,
         };
@@ -66,6 +69,8 @@ mod tests {
         let ended = Notice { ended: true, resolved_at: Some(datetime!(2026-11-24 09:40 UTC)), ..begun.clone() };
         assert_eq!(ended.headline(), "[resolved] calls to FlashERP are held back");
         assert!(ended.lines().contains("Over since 2026-11-24T09:40:00.000Z"));
-        assert_ne!(ended.message_id(), begun.message_id());
+        let changed = Notice { changes: 1, ..begun.clone() };
+        let ids = [begun.message_id(), changed.message_id(), ended.message_id()];
+        assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2], "{ids:?}");
     }
 }

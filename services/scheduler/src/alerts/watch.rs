@@ -95,6 +95,7 @@ async fn gate(pool: &PgPool) -> Result<(), sqlx::Error> {
     let alert = Condition {
         kind: AlertKind::Circuit,
         severity: Severity::Critical,
+        state: if stopped.is_some() { "stopped" } else { "open" },
         fingerprint: CIRCUIT.to_owned(),
         message,
         details: json!({"state": state, "stoppedReason": stopped, "value": failures}),
@@ -141,17 +142,25 @@ async fn reconciliation(pool: &PgPool) -> Result<(), sqlx::Error> {
     let run = newest.map(|trouble| trouble.id);
     let id = run.map(|run| run.to_string()).unwrap_or_default();
     let others = troubles.iter().any(|trouble| trouble.open > 0 && Some(trouble.id) != run);
-    let message = match (open, newest.map(|trouble| trouble.status.as_str())) {
-        (1.., _) if others => {
-            format!("the reconciliation {id} and earlier ones found {open} differences that nobody has decided on")
+    let (state, message) = match (open, newest.map(|trouble| trouble.status.as_str())) {
+        (1.., _) if others => (
+            "different",
+            format!("the reconciliation {id} and earlier ones found {open} differences that nobody has decided on"),
+        ),
+        (1.., _) => {
+            ("different", format!("the reconciliation {id} found {open} differences that nobody has decided on"))
         }
-        (1.., _) => format!("the reconciliation {id} found {open} differences that nobody has decided on"),
-        (_, Some("completed") | None) => format!("the control totals of the reconciliation {id} don't add up"),
-        (_, Some(other)) => format!("the reconciliation {id} is {other}: nothing is known of what is missing"),
+        (_, Some("completed") | None) => {
+            ("unproven", format!("the control totals of the reconciliation {id} don't add up"))
+        }
+        (_, Some(other)) => {
+            ("unknown", format!("the reconciliation {id} is {other}: nothing is known of what is missing"))
+        }
     };
     let alert = Condition {
         kind: AlertKind::Discrepancies,
         severity: Severity::Warning,
+        state,
         fingerprint: DISCREPANCIES.to_owned(),
         message,
         details: json!({"value": open, "threshold": 0, "referenceId": run}),

@@ -13,6 +13,7 @@ use events::WebhookSource;
 use serde::{Deserialize, Serialize};
 use service::metrics::Counter;
 use sqlx::types::Json;
+use syncs::target::{Target, Unusable};
 use time::OffsetDateTime;
 use uuid::Uuid;
 use webhooks::flasherp::pulled;
@@ -21,7 +22,6 @@ use super::store::{self, Fetched};
 use super::window::Window;
 use super::{FLASHERP, Pull, PullError, Tally};
 use crate::run::Run;
-use crate::target::Target;
 
 /// Records a page; FlashERP's most is 500.
 const LIMIT: u16 = 200;
@@ -45,9 +45,12 @@ pub(super) struct Instant(#[serde(with = "time::serde::rfc3339")] pub(super) Off
 impl Pull {
     /// Reads what changed in FlashERP.
     pub(super) async fn flasherp(&self, run: &Run, tally: &mut Tally) -> Result<(), PullError> {
-        let Some(target) = self.targets.in_use().await? else {
-            tally.skipped = Some("the integration is not switched on");
-            return Ok(());
+        let target = match self.targets.in_use().await {
+            Err(Unusable::Absent | Unusable::Off) => {
+                tally.skipped = Some("the integration is not switched on");
+                return Ok(());
+            }
+            target => target?,
         };
         let call = Call::new(RequestId(run.id));
         if !target.client.health(&call).await?.capabilities.updated_since {

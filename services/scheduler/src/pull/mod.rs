@@ -16,13 +16,13 @@ use domain::ErrorCode;
 use messaging::Hints;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use syncs::target::{Targets, Unusable};
 use time::OffsetDateTime;
 
 pub(crate) use behind::watch_behind;
 
 use crate::config::PullSettings;
 use crate::run::{Done, Failed, Run, StepError};
-use crate::target::{Targets, Unread};
 
 /// The names of the cursors in `scheduling.jobs.resume_after`, and of the sources in metrics.
 const STRIPE: &str = "stripe";
@@ -59,7 +59,7 @@ enum PullError {
     #[error(transparent)]
     Flasherp(#[from] ::flasherp::CallError),
     #[error(transparent)]
-    Unconfigured(#[from] Unread),
+    Unconfigured(#[from] Unusable),
     #[error(transparent)]
     Step(#[from] StepError),
 }

@@ -225,3 +225,37 @@ async fn an_open_breaker_is_alerted_stays_so_while_it_is_tried_out_and_ends_when
     eventually(SOON, "its end is told", || async { world.count(open).await == 0 && world.count(ended).await == 1 })
         .await;
 }
+
+#[tokio::test]
+async fn money_that_is_not_in_flasherp_is_a_metric_by_currency_and_age_until_it_is() {
+    let world = World::new().await;
+    world.run(BOOKS).await;
+    world.run("UPDATE upcoach.transactions SET currency = 'jpy' WHERE amount = 107").await;
+    world
+        .run("UPDATE sync.requests r SET requested_at = now() - interval '2 days' FROM upcoach.transactions t WHERE t.id = r.source_id AND t.amount IN (101, 102)")
+        .await;
+    let scheduler = world.scheduler().await;
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let url = scheduler.management_url("/metrics");
+    let shown = async |metric: &str, currency: &str, age: &str| -> Option<i64> {
+        let page = client.get(&url).send().await.expect("an answer").text().await.expect("a page");
+        let labels = [format!("currency=\"{currency}\""), format!("age=\"{age}\"")];
+        let line =
+            page.lines().find(|line| line.starts_with(metric) && labels.iter().all(|label| line.contains(label)))?;
+        line.rsplit(' ').next()?.parse().ok()
+    };
+    eventually(SOON, "the metrics tell", || async {
+        shown("erp_exposure_units{", "USD", "older").await == Some(203)
+            && shown("erp_exposure_units{", "USD", "under_5m").await == Some(103 + 104 + 105 + 106)
+            && shown("erp_exposure_transactions{", "USD", "older").await == Some(2)
+            && shown("erp_exposure_units{", "JPY", "under_5m").await == Some(107)
+    })
+    .await;
+    // As the workers do when all of it is in FlashERP.
+    world.run("DELETE FROM sync.requests").await;
+    eventually(SOON, "nothing is left", || async {
+        shown("erp_exposure_units{", "USD", "older").await == Some(0)
+            && shown("erp_exposure_units{", "JPY", "under_5m").await == Some(0)
+    })
+    .await;
+}

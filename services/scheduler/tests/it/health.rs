@@ -1,35 +1,17 @@
 //! `health-check`, and what people are told of it: Slack, and a mail server that speaks SMTP.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::Value;
 use testkit::sandbox::{Fault, FaultAction};
 use testkit::smtp::MailServer;
 use testkit::{Service, eventually};
-use wiremock::matchers::{method, path};
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::{MockServer, ResponseTemplate};
 
 use crate::kit::{SOON, World};
+use crate::receivers::{message_id, slack, told};
 
 const HEALTH: &str = "health-check";
-/// A Slack that answers as it is told.
-async fn slack(answer: ResponseTemplate) -> MockServer {
-    let server = MockServer::start().await;
-    Mock::given(method("POST")).and(path("/hook")).respond_with(answer).mount(&server).await;
-    server
-}
-
-/// What Slack was told, in order.
-async fn told(slack: &MockServer) -> Vec<String> {
-    let requests = slack.received_requests().await.unwrap_or_default();
-    requests
-        .iter()
-        .map(|request| {
-            let body: Value = serde_json::from_slice(&request.body).expect("JSON");
-            body["text"].as_str().expect("a text").lines().next().unwrap_or_default().to_owned()
-        })
-        .collect()
-}
 
 async fn health(world: &World) -> Option<String> {
     world.text("SELECT health_status::text FROM config.erp_configurations").await
@@ -106,6 +88,61 @@ async fn slow_answers_and_failing_syncs_are_degraded() {
     world.run("UPDATE sync.erp_syncs SET sync_status = 'synced'").await;
     assert_eq!(world.run_job(HEALTH).await.result.expect("a result")["status"], "healthy");
     assert_eq!(world.text(open).await, None);
+}
+
+#[tokio::test]
+async fn an_alert_says_how_it_is_now_and_each_other_state_is_told() {
+    let world = World::new().await;
+    let (slack, mail) = (slack(ResponseTemplate::new(200)).await, MailServer::start().await);
+    let options = world
+        .scheduler_options("scheduler")
+        .env("HEALTH_SLOW_MS", "300")
+        .env("SLACK_WEBHOOK_URL", format!("{}/hook", slack.uri()))
+        .env("SMTP_URL", mail.url())
+        .env("ALERT_EMAIL_TO", "finance@example.com");
+    let _scheduler = world.start(options).await;
+    // Only when it is asked for.
+    world.run("UPDATE scheduling.jobs SET cron = '0 0 1 1 *' WHERE name = 'health-check'").await;
+    let down = Fault::status(503).on("GET", "/health");
+    let slow = Fault::new(FaultAction::Delay { before_ms: 600, after_ms: 0 }).on("GET", "/health");
+    for (fault, words) in [
+        (Some(&down), "[critical] FlashERP is down: SERVICE_UNAVAILABLE"),
+        (Some(&slow), "[warning] FlashERP is degraded: it answers in "),
+        (Some(&down), "[critical] FlashERP is down: SERVICE_UNAVAILABLE"),
+        (Some(&slow), "[warning] FlashERP is degraded: it answers in "),
+        (None, "[resolved] FlashERP is degraded: it answers in "),
+    ] {
+        let before = told(&slack).await.len();
+        world.sandbox.clear_faults().await;
+        if let Some(fault) = fault {
+            world.sandbox.add_fault(fault).await;
+        }
+        world.run_job(HEALTH).await;
+        eventually(SOON, words, || async {
+            told(&slack).await.len() == before + 1 && mail.mails().len() == before + 1
+        })
+        .await;
+        assert!(told(&slack).await[before].starts_with(words), "{:?}", told(&slack).await);
+        // As slow as before: nothing new.
+        world.run_job(HEALTH).await;
+        assert_eq!(told(&slack).await.len(), before + 1);
+    }
+    let ids: BTreeSet<String> = mail.mails().iter().map(message_id).collect();
+    assert_eq!(ids.len(), 5, "no mail is taken for another one: {ids:?}");
+    let rows = "SELECT string_agg(severity || ' ' || state || ' ' || changes, ', ') FROM scheduling.alerts WHERE kind = 'health'";
+    assert_eq!(world.text(rows).await.as_deref(), Some("warning degraded 3"), "one alert, as it was last");
+
+    // The breaker opens; then somebody's key is refused.
+    world.run("UPDATE sync.outbound_gate SET state = 'open', failures = 5, opened_at = now(), retry_at = now() + interval '1 hour', version = version + 1").await;
+    eventually(SOON, "the breaker is told", || async { told(&slack).await.len() == 6 }).await;
+    world.run("UPDATE sync.outbound_gate SET failures = 6, version = version + 1").await;
+    let six = "SELECT count(*) FROM scheduling.alerts WHERE kind = 'circuit' AND message LIKE '%after 6 failures%'";
+    eventually(SOON, "its words are the newest", || async { world.count(six).await == 1 }).await;
+    world.run("UPDATE sync.outbound_gate SET stopped_reason = 'AUTH_FAILED', stopped_at = now(), stopped_version = 1, version = version + 1").await;
+    eventually(SOON, "the stop is told", || async { told(&slack).await.len() == 7 }).await;
+    let circuit = &told(&slack).await[5..];
+    assert!(circuit[0].starts_with("[critical] the breaker is open"), "{circuit:?}");
+    assert!(circuit[1].starts_with("[critical] all calls to FlashERP are stopped: AUTH_FAILED"), "{circuit:?}");
 }
 
 #[tokio::test]

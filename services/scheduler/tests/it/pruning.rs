@@ -50,11 +50,27 @@ async fn with_a_past() -> World {
             WHERE status = 'completed'
             UNION ALL SELECT id, 'mismatch', 'customer', 'open', NULL FROM reconciliation.runs WHERE status = 'failed'")
         .await;
+    for statement in STRAYS_AND_ACKNOWLEDGEMENTS {
+        world.run(statement).await;
+    }
     world
 }
 
-async fn what_is_left(world: &World) -> [i64; 9] {
-    let mut left = [0; 9];
+/// Of each 1,500 that are over, one that is unfinished and one that is young.
+const STRAYS_AND_ACKNOWLEDGEMENTS: [&str; 3] = [
+    "INSERT INTO sync.erp_syncs (id, source_type, source_id, sync_status, error_code, error_message)
+     VALUES ('00000000-0000-4000-8000-000000000001', 'customer', gen_random_uuid(), 'failed', 'TIMEOUT', 'the same')",
+    "INSERT INTO sync.stray_writes (sync_id, target_id, generation, lease_owner, happened_at, settled_at)
+     SELECT '00000000-0000-4000-8000-000000000001', 'fcu_' || n, 1, gen_random_uuid(), now() - interval '100 days',
+        CASE WHEN n = 1 THEN NULL WHEN n = 2 THEN now() ELSE now() - interval '99 days' END
+     FROM generate_series(1, 1502) AS n",
+    "INSERT INTO config.error_acknowledgements (fingerprint, acknowledged_at, acknowledged_by)
+     SELECT error_fingerprint, now() - interval '100 days', 'ada' FROM sync.erp_syncs WHERE error_message = 'the same'
+     UNION ALL SELECT md5(n::text), CASE WHEN n = 2 THEN now() ELSE now() - interval '100 days' END, 'ada' FROM generate_series(2, 1502) AS n",
+];
+
+async fn what_is_left(world: &World) -> [i64; 11] {
+    let mut left = [0; 11];
     for (at, statement) in [
         "SELECT count(*) FROM ingress.webhook_events WHERE received_at < now() - interval '400 days' AND status IN ('applied', 'ignored')",
         "SELECT count(*) FROM ingress.webhook_events WHERE received_at < now() - interval '400 days'",
@@ -65,6 +81,8 @@ async fn what_is_left(world: &World) -> [i64; 9] {
         "SELECT count(*) FROM sync.batches",
         "SELECT count(*) FROM sync.batch_items",
         "SELECT count(*) FROM reconciliation.runs",
+        "SELECT count(*) FROM sync.stray_writes",
+        "SELECT count(*) FROM config.error_acknowledgements",
     ]
     .into_iter()
     .enumerate()
@@ -75,8 +93,9 @@ async fn what_is_left(world: &World) -> [i64; 9] {
 }
 
 /// Four statuses of 700 that are unfinished, all of the younger ones, the run in hand, the newest check, an open alert and one whose end is still to be sent, the
-/// running batch and its items, the running reconciliation and the one with a finding that is open.
-const UNFINISHED: [i64; 9] = [0, 2_800, 4_200, 1, 1, 2, 1, 1_500, 2];
+/// running batch and its items, the running reconciliation and the one with a finding that is open, the stray write that is not settled, the acknowledgement of what
+/// fails still, and a young one of each.
+const UNFINISHED: [i64; 11] = [0, 2_800, 4_200, 1, 1, 2, 1, 1_500, 2, 2, 2];
 
 #[tokio::test]
 async fn what_is_over_goes_and_what_is_unfinished_stays() {
@@ -86,7 +105,14 @@ async fn what_is_over_goes_and_what_is_unfinished_stays() {
     let run = world.run_job("prune").await;
     assert_eq!(run.status, "succeeded", "{run:?}");
     assert_eq!(what_is_left(&world).await, UNFINISHED);
-    assert_eq!(run.result.expect("a result")["eventsForgotten"], 1_400);
+    let result = run.result.expect("a result");
+    let told =
+        ["eventsForgotten", "strayWritesForgotten", "acknowledgementsForgotten"].map(|name| result[name].as_i64());
+    assert_eq!(told, [Some(1_400), Some(1_500), Some(1_500)]);
+    let kept = "SELECT count(*) FROM sync.stray_writes WHERE settled_at IS NULL";
+    assert_eq!(world.count(kept).await, 1);
+    let kept = "SELECT count(*) FROM config.error_acknowledgements a JOIN sync.erp_syncs s ON s.error_fingerprint = a.fingerprint";
+    assert_eq!(world.count(kept).await, 1);
 }
 
 #[tokio::test]
@@ -100,6 +126,8 @@ async fn nobody_waits_for_it_and_it_waits_for_nobody() {
         "SELECT FROM sync.batch_items WHERE (batch_id, sync_id) = (SELECT b.id, min(sync_id::text)::uuid FROM sync.batches b JOIN sync.batch_items i ON i.batch_id = b.id
             WHERE b.status = 'completed' GROUP BY b.id) FOR UPDATE",
         "SELECT FROM reconciliation.findings WHERE decision = 'healed' FOR UPDATE",
+        "SELECT FROM sync.stray_writes WHERE target_id = 'fcu_3' FOR UPDATE",
+        "SELECT FROM config.error_acknowledgements WHERE fingerprint = md5('3') FOR UPDATE",
     ] {
         holding.execute(statement).await.expect("held");
     }
@@ -117,10 +145,12 @@ async fn nobody_waits_for_it_and_it_waits_for_nobody() {
     assert_eq!(run.status, "succeeded", "{run:?}");
     let left = what_is_left(&world).await;
     assert_eq!((left[0], left[6], left[7], left[8]), (1, 2, 1_501, 3), "what is held stays for the next time");
+    assert_eq!((left[9], left[10]), (3, 3));
     holding.rollback().await.expect("let go");
     world.run_job("prune").await;
     let left = what_is_left(&world).await;
     assert_eq!((left[0], left[6], left[7], left[8]), (0, 1, 1_500, 2));
+    assert_eq!((left[9], left[10]), (2, 2));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use scheduler::jobs::Job;
 use scheduler::timetable::{abandon_expired, add_missing, fire, plan_edited};
 use sqlx::PgPool;
 use testkit::TestDatabase;
+use uuid::Uuid;
 
 use crate::kit::{PULL, World};
 
@@ -68,7 +69,7 @@ async fn a_run_that_somebody_asked_for_says_who_and_the_next_one_does_not() {
             .expect("asked for")
     };
     assert!(run_now().await);
-    let fired = fire(&pool, LEASE, None).await.expect("looked").expect("fired");
+    let fired = fire(&pool, Uuid::nil(), LEASE, None).await.expect("looked").expect("fired");
     assert_eq!(fired.trigger, JobTrigger::Manual);
     let requested: Vec<Option<String>> =
         sqlx::query_scalar("SELECT requested_by FROM scheduling.job_runs").fetch_all(&pool).await.expect("rows");
@@ -87,7 +88,7 @@ async fn of_many_that_look_at_once_one_fires() {
     let (_database, pool) = filled().await;
     for _ in 0..20 {
         set_next_run(&pool, "1 second").await;
-        let looks = (0..8).map(|_| fire(&pool, LEASE, None));
+        let looks = (0..8).map(|_| fire(&pool, Uuid::nil(), LEASE, None));
         let fired = futures::future::join_all(looks).await;
         let fired: Vec<_> = fired.into_iter().filter_map(|fired| fired.expect("looked")).collect();
         assert_eq!(fired.len(), 1);
@@ -100,39 +101,42 @@ async fn of_many_that_look_at_once_one_fires() {
 async fn a_job_missed_many_times_is_made_up_for_once() {
     let (_database, pool) = filled().await;
     set_next_run(&pool, "3 days").await;
-    let made_up = fire(&pool, LEASE, None).await.expect("looked").expect("fired");
+    let made_up = fire(&pool, Uuid::nil(), LEASE, None).await.expect("looked").expect("fired");
     assert_eq!((made_up.run.job, made_up.trigger), (Job::PullMissedEvents, JobTrigger::MakeUp));
     sqlx::query("UPDATE scheduling.job_runs SET status = 'succeeded'").execute(&pool).await.expect("ended");
-    assert!(fire(&pool, LEASE, None).await.expect("looked").is_none());
+    assert!(fire(&pool, Uuid::nil(), LEASE, None).await.expect("looked").is_none());
     set_next_run(&pool, "0 seconds").await;
-    assert_eq!(fire(&pool, LEASE, None).await.expect("looked").expect("fired").trigger, JobTrigger::Schedule);
+    assert_eq!(
+        fire(&pool, Uuid::nil(), LEASE, None).await.expect("looked").expect("fired").trigger,
+        JobTrigger::Schedule
+    );
 }
 
 #[tokio::test]
 async fn a_job_in_hand_or_paused_is_not_fired() {
     let (_database, pool) = filled().await;
     set_next_run(&pool, "1 second").await;
-    fire(&pool, LEASE, None).await.expect("looked").expect("fired");
+    fire(&pool, Uuid::nil(), LEASE, None).await.expect("looked").expect("fired");
     set_next_run(&pool, "1 second").await;
-    assert!(fire(&pool, LEASE, None).await.expect("looked").is_none(), "in hand");
+    assert!(fire(&pool, Uuid::nil(), LEASE, None).await.expect("looked").is_none(), "in hand");
     sqlx::query("UPDATE scheduling.job_runs SET status = 'succeeded'").execute(&pool).await.expect("ended");
     sqlx::query("UPDATE scheduling.jobs SET paused_at = now(), pause_reason = 'audit'")
         .execute(&pool)
         .await
         .expect("paused");
-    assert!(fire(&pool, LEASE, None).await.expect("looked").is_none(), "paused");
+    assert!(fire(&pool, Uuid::nil(), LEASE, None).await.expect("looked").is_none(), "paused");
     sqlx::query("UPDATE scheduling.jobs SET paused_at = NULL, pause_reason = NULL")
         .execute(&pool)
         .await
         .expect("resumed");
-    assert!(fire(&pool, LEASE, None).await.expect("looked").is_some());
+    assert!(fire(&pool, Uuid::nil(), LEASE, None).await.expect("looked").is_some());
 }
 
 #[tokio::test]
 async fn a_run_whose_lease_is_over_is_abandoned_and_its_job_due_and_it_can_no_longer_move_a_cursor() {
     let (_database, pool) = filled().await;
     set_next_run(&pool, "1 second").await;
-    let lost = fire(&pool, LEASE, None).await.expect("looked").expect("fired").run;
+    let lost = fire(&pool, Uuid::nil(), LEASE, None).await.expect("looked").expect("fired").run;
     assert_eq!(abandon_expired(&pool, None).await.expect("looked"), 0);
     lost.set_resume_after("place", &serde_json::json!(1)).await.expect("it is ours");
     sqlx::query("UPDATE scheduling.job_runs SET lease_until = clock_timestamp() - interval '1 second'")
@@ -141,17 +145,17 @@ async fn a_run_whose_lease_is_over_is_abandoned_and_its_job_due_and_it_can_no_lo
         .expect("over");
     assert_eq!(abandon_expired(&pool, None).await.expect("looked"), 1);
     assert!(lost.set_resume_after("place", &serde_json::json!(2)).await.is_err());
-    let next = fire(&pool, LEASE, None).await.expect("looked").expect("it is due at once").run;
+    let next = fire(&pool, Uuid::nil(), LEASE, None).await.expect("looked").expect("it is due at once").run;
     assert_eq!(next.resume_after("place").await.expect("read"), Some(serde_json::json!(1)));
 }
 
 #[tokio::test]
 async fn an_edited_schedule_counts_from_now_and_what_somebody_asked_for_stays_due() {
     let (_database, pool) = filled().await;
-    assert_eq!(plan_edited(&pool).await.expect("looked"), 0, "nothing was edited");
+    assert_eq!(plan_edited(&pool, None).await.expect("looked"), 0, "nothing was edited");
     let edit = async |statement: &'static str| {
         sqlx::query(statement).execute(&pool).await.expect("edited");
-        plan_edited(&pool).await.expect("planned")
+        plan_edited(&pool, None).await.expect("planned")
     };
     let minutes = async |job: &str| -> i64 {
         let ahead = "SELECT round(extract(epoch FROM next_run_at - clock_timestamp()) / 60)::bigint FROM scheduling.jobs WHERE name = $1";
@@ -160,7 +164,7 @@ async fn an_edited_schedule_counts_from_now_and_what_somebody_asked_for_stays_du
     set_next_run(&pool, "5 minutes").await;
     let hourly = "UPDATE scheduling.jobs SET cron = NULL, interval_secs = 7200 WHERE name = 'pull-missed-events'";
     assert_eq!((edit(hourly).await, minutes(PULL).await), (1, 120));
-    assert_eq!(plan_edited(&pool).await.expect("looked"), 0, "once");
+    assert_eq!(plan_edited(&pool, None).await.expect("looked"), 0, "once");
     let asked = "UPDATE scheduling.jobs SET interval_secs = 60, requested_by = 'ada', next_run_at = clock_timestamp() WHERE name = 'pull-missed-events'";
     assert_eq!((edit(asked).await, minutes(PULL).await), (1, 0));
     let unreadable = "UPDATE scheduling.jobs SET cron = 'whenever' WHERE name = 'prune'";
@@ -179,12 +183,12 @@ async fn the_interval_of_transactions_follows_the_configuration_unless_they_have
             .expect("a job")
     };
     sqlx::query("UPDATE config.erp_configurations SET sync_interval_secs = 600").execute(&admin).await.expect("saved");
-    assert_eq!((plan_edited(&pool).await.expect("planned"), interval().await), (1, Some(600)));
+    assert_eq!((plan_edited(&pool, None).await.expect("planned"), interval().await), (1, Some(600)));
     sqlx::query("UPDATE scheduling.jobs SET cron = '0 5 * * *', interval_secs = NULL WHERE name = 'sync-transactions'")
         .execute(&pool)
         .await
         .expect("edited");
-    assert_eq!((plan_edited(&pool).await.expect("planned"), interval().await), (1, None));
+    assert_eq!((plan_edited(&pool, None).await.expect("planned"), interval().await), (1, None));
 }
 
 #[tokio::test]
@@ -197,8 +201,8 @@ async fn a_schedule_that_cant_be_read_stops_no_other_job() {
     .await
     .expect("spoilt");
     set_next_run(&pool, "1 second").await;
-    assert!(fire(&pool, LEASE, None).await.expect("looked").is_none());
-    let fired = fire(&pool, LEASE, None).await.expect("looked").expect("fired");
+    assert!(fire(&pool, Uuid::nil(), LEASE, None).await.expect("looked").is_none());
+    let fired = fire(&pool, Uuid::nil(), LEASE, None).await.expect("looked").expect("fired");
     assert_eq!(fired.run.job, Job::PullMissedEvents);
 }
 

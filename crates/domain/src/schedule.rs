@@ -1,6 +1,7 @@
 //! When a job runs next: a cron expression in a time zone, or so many seconds after it was fired. Pure.
 //!
-//! A local time that a clock change leaves out is not skipped, and one that comes twice fires once, as croner has it.
+//! Where clocks change, a time of the day ("30 2 * * *") that is left out is made up for at once, and one that comes twice fires once. A rhythm ("*/10 * * * *")
+//! goes on through both: it fires in each of the two hours, and in none that is not there.
 
 use std::str::FromStr as _;
 
