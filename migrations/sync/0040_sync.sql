@@ -167,12 +167,14 @@ CREATE INDEX erp_syncs_type ON sync.erp_syncs (source_type, tried_at DESC, id DE
 CREATE INDEX erp_syncs_type_status ON sync.erp_syncs (source_type, sync_status, tried_at DESC, id DESC);
 CREATE INDEX erp_syncs_error ON sync.erp_syncs (error_code, tried_at DESC, id DESC) WHERE error_code IS NOT NULL;
 CREATE INDEX erp_syncs_of_flasherp ON sync.erp_syncs (tried_at DESC, id DESC) WHERE source_system = 'flasherp';
--- error groups: their counts, the newest of each
-CREATE INDEX erp_syncs_fingerprint ON sync.erp_syncs (error_fingerprint, tried_at DESC) WHERE sync_status = 'failed';
+-- error groups: their counts, the newest of each, the money at stake; without a look at the rows, which lie scattered
+CREATE INDEX erp_syncs_fingerprint ON sync.erp_syncs (error_fingerprint, tried_at DESC) INCLUDE (source_type, source_id, next_retry_at)
+    WHERE sync_status = 'failed';
 CREATE INDEX erp_syncs_source ON sync.erp_syncs (source_id);
 CREATE INDEX erp_syncs_target ON sync.erp_syncs (target_id, source_type) WHERE target_id IS NOT NULL;
--- money not yet in FlashERP, by age
-CREATE INDEX erp_syncs_waiting ON sync.erp_syncs (waiting_since) WHERE waiting_since IS NOT NULL;
+-- money not yet in FlashERP, by age; likewise
+CREATE INDEX erp_syncs_waiting ON sync.erp_syncs (source_type, waiting_since) INCLUDE (source_id)
+    WHERE waiting_since IS NOT NULL AND target_id IS NULL AND source_system = 'upcoach';
 -- reconciliation's window on FlashERP's clock
 CREATE INDEX erp_syncs_target_created ON sync.erp_syncs (source_type, target_created_at)
     WHERE target_created_at IS NOT NULL;
