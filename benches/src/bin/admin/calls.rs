@@ -14,12 +14,14 @@ const DEEPEST: i64 = 100_000;
 pub(crate) struct Call {
     pub(crate) path: String,
     pub(crate) shown: String,
+    /// Whether the limit is promised for it: not for the deepest page, whose number has all before it passed over.
+    pub(crate) promised: bool,
 }
 
 impl Call {
     fn new(path: String, place: &str) -> Self {
         let shown = path.trim_start_matches("/api/erp/").chars().take(72).collect::<String>();
-        Self { path, shown: format!("{shown} {place}").trim_end().to_owned() }
+        Self { path, shown: format!("{shown} {place}").trim_end().to_owned(), promised: true }
     }
 }
 
@@ -64,7 +66,7 @@ impl Listing {
             all.push(Call::new(path.clone(), ""));
             let page = total.min(DEEPEST) / LIMIT;
             if page > 1 {
-                all.push(Call::new(format!("{path}&page={page}"), ""));
+                all.push(Call { promised: false, ..Call::new(format!("{path}&page={page}"), "") });
             }
             for (cursor, place) in &cursors {
                 all.push(Call { path: format!("{path}&cursor={cursor}"), ..Call::new(path.clone(), place) });

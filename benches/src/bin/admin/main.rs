@@ -3,7 +3,7 @@
 //! one statement cost.
 //!
 //! ADMIN_ROWS syncs and as many audit rows (200,000 where nothing is said), over 60 days, with webhooks, batches, reconciliations, findings and runs of
-//! jobs beside them; from 5,000,000 on, a median above the limit is a failure. PostgreSQL and NATS are this program's own, and end with it.
+//! jobs beside them; from 5,000,000 on, a median above the limit is a failure, but at the deepest page. PostgreSQL and NATS are this program's own, and end with it.
 
 mod calls;
 mod fill;
@@ -58,7 +58,7 @@ async fn measure(rows: i64) -> anyhow::Result<()> {
     for call in calls::all(&pool, &api).await? {
         let (median, longest) = api.median(&call.path).await?;
         eprintln!("{:90} median {} longest {}", call.shown, millis(median), millis(longest));
-        if median > LIMIT {
+        if median > LIMIT && call.promised {
             over.push(call.shown);
         }
     }
