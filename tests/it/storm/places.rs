@@ -154,7 +154,7 @@ impl Stage {
 
 /// The events that are stored, by Stripe's ids.
 pub(super) async fn stored_events(pool: &PgPool) -> Vec<Held> {
-    rows(&mut *pool.acquire().await.expect("a connection"), STORED).await
+    rows(&mut pool.acquire().await.expect("a connection"), STORED).await
 }
 
 /// Rows of (name, id, value).

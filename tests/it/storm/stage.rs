@@ -2,6 +2,7 @@
 //! Beside the scheduler and the reconciler that are hit there is one of each that nobody hits, so that there is somebody to take over.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -235,8 +236,8 @@ async fn proxies(servers: &Servers) -> BTreeMap<Between, Proxy> {
     proxies.insert(Between::WorkersAndFlashErp, workers);
     proxies.extend([Between::SchedulerAndFlashErp, Between::ReconcilerAndFlashErp].into_iter().zip(others));
     for between in Between::ALL {
-        if !proxies.contains_key(&between) {
-            proxies.insert(between, Proxy::start(servers.behind(between)).await);
+        if let Entry::Vacant(place) = proxies.entry(between) {
+            place.insert(Proxy::start(servers.behind(between)).await);
         }
     }
     proxies
