@@ -45,8 +45,12 @@ struct Cost {
 
 impl Cost {
     fn of(plan: &Value) -> Self {
-        // Rows are an average over loops, and may be a fraction.
-        let number = |name: &str| plan[name].as_f64().unwrap_or_default().ceil() as i64;
+        // Rows are an average over loops, and may be a fraction: rounded up.
+        let number = |name: &str| {
+            let text = plan[name].to_string();
+            let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
+            whole.parse::<i64>().unwrap_or_default() + i64::from(part.bytes().any(|digit| digit != b'0'))
+        };
         let mut cost = Self { rows: 0, pages: number("Shared Hit Blocks") + number("Shared Read Blocks") };
         let scans = plan.get("Relation Name").is_some() || plan["Node Type"] == "Bitmap Index Scan";
         if scans {
