@@ -4976,7 +4976,10 @@ export interface operations {
     listJobRuns: {
         parameters: {
             query?: {
-                /** @description The page, from 1. Not beside `cursor`. */
+                /**
+                 * @description The page, from 1. Pages end at row 100,000 (`page` times `limit`): beyond it, go on by `cursor`, or narrow the list by its filters. Not
+                 *     beside `cursor`.
+                 */
                 page?: number;
                 /** @description Rows of a page. */
                 limit?: number;
@@ -5040,6 +5043,8 @@ export interface operations {
             /** @description Too many requests; `Retry-After` says when to try again */
             429: {
                 headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5057,6 +5062,17 @@ export interface operations {
             };
             /** @description Not available at the moment; `Retry-After` says when to try again */
             503: {
+                headers: {
+                    /** @description Seconds, where it is a matter of time */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service behind has not answered in time; see what became of the request before you send it again */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
