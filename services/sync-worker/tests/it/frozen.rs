@@ -6,9 +6,12 @@ use uuid::Uuid;
 
 use crate::kit::{SOON, World, transaction_sync};
 
+/// Takes effect long after the settle time: as if the worker had been frozen right before the socket.
+const EFFECT_IS_LATE: FaultAction = FaultAction::Delay { before_ms: 12_000, after_ms: 0 };
+
 /// A world whose only payment is with a frozen worker: its POST takes `fault`'s time. Its lease is over, and another worker has gone on.
-async fn frozen_in_a_call(world: &World, fault: FaultAction) -> (Service, Service, Uuid) {
-    world.sandbox.set_capabilities(&[]).await;
+async fn frozen_in_a_call(world: &World, capabilities: &[&str], fault: FaultAction) -> (Service, Service, Uuid) {
+    world.sandbox.set_capabilities(capabilities).await;
     // A call of this worker's outlasts the freeze.
     let patient = world.worker_options("frozen").env("FLASHERP_TIMEOUT_SECS", "60").env("SYNC_LEASE_SECS", "120");
     let frozen = Service::start(patient).await.expect("the worker that will freeze");
@@ -44,7 +47,8 @@ async fn its_answer_is_settled(world: &World, frozen: &mut Service) {
 #[tokio::test]
 async fn a_frozen_workers_late_answer_is_written_down_and_changes_nothing() {
     let world = World::new().await;
-    let (mut frozen, _other, _) = frozen_in_a_call(&world, FaultAction::Delay { before_ms: 0, after_ms: 12_000 }).await;
+    let answer_is_late = FaultAction::Delay { before_ms: 0, after_ms: 12_000 };
+    let (mut frozen, _other, _) = frozen_in_a_call(&world, &[], answer_is_late).await;
     world.flasherp_has_each_once(1).await;
     its_answer_is_settled(&world, &mut frozen).await;
     world.flasherp_has_each_once(1).await;
@@ -54,9 +58,7 @@ async fn a_frozen_workers_late_answer_is_written_down_and_changes_nothing() {
 #[tokio::test]
 async fn a_double_that_a_frozen_process_made_is_found_by_its_own_late_answer() {
     let world = World::new().await;
-    // Takes effect long after the settle time: as if it had been frozen right before the socket.
-    let (mut frozen, _other, payment) =
-        frozen_in_a_call(&world, FaultAction::Delay { before_ms: 12_000, after_ms: 0 }).await;
+    let (mut frozen, _other, payment) = frozen_in_a_call(&world, &[], EFFECT_IS_LATE).await;
     assert_eq!(world.sandbox.counters().await.records_of("transactions"), 1, "the other has made it meanwhile");
     frozen.resume();
     eventually(SOON, "the frozen one's write takes effect", || async {
@@ -78,4 +80,16 @@ async fn a_double_that_a_frozen_process_made_is_found_by_its_own_late_answer() {
     .expect("findings");
     assert_eq!(found, [(payment, other[0].clone())]);
     assert_eq!(world.count("SELECT count(*) FROM scheduling.alerts WHERE kind = 'duplicate'").await, 1);
+}
+
+#[tokio::test]
+async fn where_keys_are_honoured_not_even_a_frozen_process_makes_a_double() {
+    let world = World::new().await;
+    let (mut frozen, _other, _) = frozen_in_a_call(&world, &["idempotency-key"], EFFECT_IS_LATE).await;
+    world.flasherp_has_each_once(1).await;
+    // Both POSTs have the record's own key: the late one is answered with what the other has made.
+    its_answer_is_settled(&world, &mut frozen).await;
+    world.flasherp_has_each_once(1).await;
+    assert_eq!(world.sandbox.counters().await.idempotent_replays, 1);
+    assert_eq!(world.count("SELECT count(*) FROM reconciliation.findings").await, 0);
 }
