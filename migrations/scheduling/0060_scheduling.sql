@@ -42,8 +42,9 @@ CREATE TABLE scheduling.job_runs (
     error         text,
     UNIQUE (job_name, scheduled_for)
 );
--- a job's history, newest first
+-- a job's history, newest first: all; by how they went
 CREATE INDEX job_runs_history ON scheduling.job_runs (job_name, started_at DESC);
+CREATE INDEX job_runs_status ON scheduling.job_runs (job_name, status, started_at DESC);
 -- runs that are over, for retention
 CREATE INDEX job_runs_finished ON scheduling.job_runs (finished_at) WHERE finished_at IS NOT NULL;
 -- runs whose process died

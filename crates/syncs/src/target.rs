@@ -34,6 +34,17 @@ pub struct Access {
     disabled: bool,
 }
 
+/// `CIRCUIT_FAILURES`, `CIRCUIT_RESET_SECS`, `FLASHERP_MAX_RPS`: the gate that all who call FlashERP share.
+pub fn gate_settings(env: &mut Env) -> GateSettings {
+    GateSettings {
+        breaker: BreakerSettings {
+            failures: env.u32(&settings::CIRCUIT_FAILURES),
+            reset: env.duration(&settings::CIRCUIT_RESET_SECS),
+        },
+        max_per_second: env.u32(&settings::FLASHERP_MAX_RPS),
+    }
+}
+
 impl Access {
     /// Reads it; mistakes are collected in `env`.
     pub fn read(env: &mut Env) -> Self {
@@ -43,13 +54,7 @@ impl Access {
             }),
             timeout: env.duration(&settings::FLASHERP_TIMEOUT_SECS),
             allow_private: env.flag(&settings::ERP_ALLOW_PRIVATE_BASE_URL),
-            gate: GateSettings {
-                breaker: BreakerSettings {
-                    failures: env.u32(&settings::CIRCUIT_FAILURES),
-                    reset: env.duration(&settings::CIRCUIT_RESET_SECS),
-                },
-                max_per_second: env.u32(&settings::FLASHERP_MAX_RPS),
-            },
+            gate: gate_settings(env),
             disabled: env.opt_flag(&settings::FLASHERP_ENABLED) == Some(false),
         }
     }

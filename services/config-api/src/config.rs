@@ -1,11 +1,11 @@
 //! What config-api is told by its environment.
 
-use domain::gate::BreakerSettings;
 use flasherp::GateSettings;
 use ipnet::IpNet;
 use secrecy::SecretString;
 use secrets::Keyring;
 use service::settings::{self, Env};
+use syncs::target::gate_settings;
 use url::Url;
 
 use crate::first_configuration::FromEnvironment;
@@ -48,13 +48,7 @@ impl Config {
             first,
             auth: service::auth::Settings::read(env),
             trusted_proxies: env.networks(&settings::TRUSTED_PROXIES),
-            gate: GateSettings {
-                breaker: BreakerSettings {
-                    failures: env.u32(&settings::CIRCUIT_FAILURES),
-                    reset: env.duration(&settings::CIRCUIT_RESET_SECS),
-                },
-                max_per_second: env.u32(&settings::FLASHERP_MAX_RPS),
-            },
+            gate: gate_settings(env),
         }
     }
 }

@@ -184,7 +184,7 @@ pub async fn list(pool: &PgPool) -> Result<Jobs, ApiError> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Runs {
     /// From the path.
-    job: String,
+    pub job: String,
     status: Option<RunStatus>,
 }
 

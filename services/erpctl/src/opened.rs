@@ -4,8 +4,7 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::gate::BreakerSettings;
-use flasherp::{Client, GateSettings, Options, SharedGate};
+use flasherp::{Client, Options, SharedGate};
 use secrecy::ExposeSecret as _;
 use secrets::Keyring;
 use service::Binary;
@@ -13,6 +12,7 @@ use service::settings::{self, Env};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use syncs::StoredConfiguration;
+use syncs::target::gate_settings;
 
 use crate::connect::{check_owner, connect};
 use crate::failure::Failure;
@@ -69,13 +69,7 @@ fn keys(env: &mut Env) -> Keyring {
 pub(crate) async fn flasherp(pool: &PgPool) -> Result<(StoredConfiguration, Client), Failure> {
     let (keyring, timeout, allow_private, gate) = read(|env| {
         let keyring = keys(env);
-        let gate = GateSettings {
-            breaker: BreakerSettings {
-                failures: env.u32(&settings::CIRCUIT_FAILURES),
-                reset: env.duration(&settings::CIRCUIT_RESET_SECS),
-            },
-            max_per_second: env.u32(&settings::FLASHERP_MAX_RPS),
-        };
+        let gate = gate_settings(env);
         let timeout = env.duration(&settings::FLASHERP_TIMEOUT_SECS);
         (keyring, timeout, env.flag(&settings::ERP_ALLOW_PRIVATE_BASE_URL), gate)
     })?;

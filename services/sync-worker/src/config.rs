@@ -1,6 +1,5 @@
 //! The worker's settings beyond those that every service has.
 
-use domain::gate::BreakerSettings;
 use std::collections::BTreeMap;
 
 use domain::retry::RetryPolicy;
@@ -9,6 +8,7 @@ use flasherp::GateSettings;
 use secrecy::ExposeSecret as _;
 use secrets::Keyring;
 use service::settings::{self, Env};
+use syncs::target::gate_settings;
 
 use crate::inbound::{InboundSettings, Rules};
 use crate::outbound::{CallSettings, OutboundSettings};
@@ -63,7 +63,7 @@ impl Config {
         }
         let stripe = stripe::from_env(env);
         let in_flight = env.usize(&settings::SYNC_MAX_IN_FLIGHT);
-        let max_per_second = env.u32(&settings::FLASHERP_MAX_RPS);
+        let gate = gate_settings(env);
         Self {
             roles: Roles {
                 outbound: roles.iter().any(|role| role == "outbound"),
@@ -71,13 +71,7 @@ impl Config {
             },
             keyring,
             calls: CallSettings { timeout, allow_private: env.flag(&settings::ERP_ALLOW_PRIVATE_BASE_URL), in_flight },
-            gate: GateSettings {
-                breaker: BreakerSettings {
-                    failures: env.u32(&settings::CIRCUIT_FAILURES),
-                    reset: env.duration(&settings::CIRCUIT_RESET_SECS),
-                },
-                max_per_second,
-            },
+            gate,
             outbound: OutboundSettings {
                 policy: RetryPolicy {
                     base: env.duration(&settings::SYNC_RETRY_BASE_SECS),
@@ -85,7 +79,7 @@ impl Config {
                     settle: env.duration(&settings::FLASHERP_SETTLE_SECS),
                 },
                 lease,
-                in_hand: in_hand(in_flight, max_per_second),
+                in_hand: in_hand(in_flight, gate.max_per_second),
                 disabled_by_environment: env.opt_flag(&settings::FLASHERP_ENABLED) == Some(false),
             },
             inbound: InboundSettings {

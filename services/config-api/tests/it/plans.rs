@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use config_api::audit_log::filter::LogFilter;
 use config_api::input::{Fields, FromFields};
+use config_api::jobs::Runs as JobRuns;
 use config_api::listing::{self, List, Place};
 use config_api::openapi;
 use config_api::paging::Cursor;
@@ -244,6 +245,7 @@ async fn no_filter_of_webhooks_batches_runs_or_findings_reads_more_than_it_gives
     rows::batches(&owner, ROWS).await;
     rows::runs(&owner, ROWS).await;
     rows::findings(&owner, ROWS).await;
+    rows::job_runs(&owner, ROWS).await;
     rows::analyze(&owner).await;
     let pool = database.pool("erp_config_api").await;
     let webhooks: &[(&str, &[&str])] = &[
@@ -255,6 +257,12 @@ async fn no_filter_of_webhooks_batches_runs_or_findings_reads_more_than_it_gives
     Checked::<Webhooks>::new(&pool, &owner, "/api/erp/webhooks", webhooks, "true", |filter| filter).await.check().await;
     Checked::<Batches>::new(&pool, &owner, "/api/erp/batches", &[], "true", |filter| filter).await.check().await;
     Checked::<Runs>::new(&pool, &owner, "/api/erp/reconciliations", &[], "true", |filter| filter).await.check().await;
+    let of_a_job: fn(JobRuns) -> JobRuns = |mut filter| {
+        filter.job = rows::JOB.to_owned();
+        filter
+    };
+    let only = format!("job_name = '{}'", rows::JOB);
+    Checked::new(&pool, &owner, "/api/erp/jobs/{name}/runs", &[], &only, of_a_job).await.check().await;
     let source =
         rows::ids(&owner, "SELECT source_id AS id FROM reconciliation.findings WHERE run_id IS NOT NULL LIMIT 1");
     let (source, nobody) = (source.await[0].to_string(), Uuid::nil().to_string());

@@ -106,6 +106,27 @@ pub(crate) async fn runs(pool: &PgPool, count: i32) {
     .expect("runs");
 }
 
+/// So many runs of the minutely job, the newest now: all succeeded but every 500th, which failed; of another job, as often, one after each.
+pub(crate) async fn job_runs(pool: &PgPool, count: i32) {
+    let jobs =
+        "INSERT INTO scheduling.jobs (name, interval_secs, next_run_at) VALUES ($1, 60, now()), ('beside', 60, now())";
+    sqlx::query(jobs).bind(JOB).execute(pool).await.expect("jobs");
+    sqlx::query(
+        "INSERT INTO scheduling.job_runs (job_name, scheduled_for, status, started_at, finished_at)
+         SELECT job, made, CASE WHEN n % 500 = 7 THEN 'failed' ELSE 'succeeded' END::scheduling.job_run_status, made, made
+         FROM generate_series(1, $1) AS n, unnest(ARRAY[$2, 'beside']) AS job,
+            LATERAL (SELECT now() - n * interval '1 minute' AS made) AS at",
+    )
+    .bind(count)
+    .bind(JOB)
+    .execute(pool)
+    .await
+    .expect("runs of jobs");
+}
+
+/// The job that has been run often.
+pub(crate) const JOB: &str = "minutely";
+
 /// So many findings of [`RUN`], and a third as many of no run: nearly all open mismatches of transactions; every 300th is missing in FlashERP, was
 /// accepted, or is a customer's; none is an invoice's.
 pub(crate) async fn findings(pool: &PgPool, count: i32) {
@@ -133,6 +154,7 @@ pub(crate) async fn analyze(pool: &PgPool) {
         "VACUUM ANALYZE sync.batches",
         "VACUUM ANALYZE reconciliation.runs",
         "VACUUM ANALYZE reconciliation.findings",
+        "VACUUM ANALYZE scheduling.job_runs",
     ] {
         sqlx::raw_sql(statement).execute(pool).await.expect(statement);
     }

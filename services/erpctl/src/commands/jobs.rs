@@ -98,8 +98,8 @@ struct Ran {
 }
 
 async fn history(pool: &PgPool, name: &str, limit: i64, before: Option<Uuid>) -> Result<(), Failure> {
-    let mut transaction = pool.begin().await.map_err(not_reached)?;
-    find(&mut transaction, name).await?;
+    let known = sqlx::query("SELECT FROM scheduling.jobs WHERE name = $1").bind(name).fetch_optional(pool).await;
+    known.map_err(not_reached)?.ok_or_else(|| unknown(name))?;
     let runs: Vec<Ran> = sqlx::query_as(
         "SELECT id, scheduled_for, status::text, started_at, finished_at, requested_by, instance, error FROM scheduling.job_runs
          WHERE job_name = $1 AND ($3::uuid IS NULL OR (started_at, id) < (SELECT started_at, id FROM scheduling.job_runs WHERE id = $3))
@@ -108,7 +108,7 @@ async fn history(pool: &PgPool, name: &str, limit: i64, before: Option<Uuid>) ->
     .bind(name)
     .bind(limit)
     .bind(before)
-    .fetch_all(&mut *transaction)
+    .fetch_all(pool)
     .await
     .map_err(not_reached)?;
     let mut lines = String::new();
@@ -131,13 +131,18 @@ async fn history(pool: &PgPool, name: &str, limit: i64, before: Option<Uuid>) ->
 }
 
 /// The job, kept from others until the transaction ends: the scheduler passes it over meanwhile.
+fn unknown(name: &str) -> Failure {
+    Failure::Failed(format!("there is no job {name}; `erpctl jobs list` shows what there is"))
+}
+
+/// The job, locked until the end of the transaction.
 async fn find(connection: &mut PgConnection, name: &str) -> Result<Job, Failure> {
     let job: Option<Job> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE name = $1 FOR UPDATE")))
         .bind(name)
         .fetch_optional(connection)
         .await
         .map_err(not_reached)?;
-    job.ok_or_else(|| Failure::Failed(format!("there is no job {name}; `erpctl jobs list` shows what there is")))
+    job.ok_or_else(|| unknown(name))
 }
 
 async fn edit(pool: &PgPool, name: &str, when: &When, who: &Who) -> Result<(), Failure> {
