@@ -127,10 +127,10 @@ async fn idle_it_is_small() {
     service.until_ready(DEADLINE).await.expect("it gets ready");
     let pid = service.process().expect("it runs").pid;
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a status");
-    // What it holds itself: the pages of its program, which a debug build has many of, are the file's.
+    // What it holds itself: the pages of its program, which a debug build has many of, are the file's. Whole, as released: `bench start`.
     let resident = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("resident memory");
     let kilobytes: u64 = resident.trim().trim_end_matches(" kB").parse().expect("a number");
-    assert!(kilobytes < 24 * 1024, "{kilobytes} kB resident");
+    assert!(kilobytes < 40 * 1024, "{kilobytes} kB resident; 40 MB are promised");
     service.stop().await.expect("it stops");
 }
 
