@@ -1,15 +1,19 @@
 //! What UpCoach's own updates of its tables take: alone, while they ask for syncs, and while a worker syncs, paced and as fast as it can.
 //!
 //! pgbench updates transactions at a fixed rate well below what the machine could do, so that its latency shows who waits for whom. Four states take
-//! turns: the triggers off; on, with outbound paused; a worker under a cap of requests a second; a worker without one, which takes what the
-//! machine has. What the worker costs beyond the trigger's own insert is processor and disk, which a machine of two cores shares out; that none of it
-//! is a lock is looked at: PostgreSQL is asked all the time what pgbench's statements wait for.
+//! turns: the triggers off; on, with outbound paused; a worker under a cap of requests a second; a worker without one.
+//!
+//! Worker and FlashERP stand beside UpCoach's database on other machines in production. Here they have the lowest priority, so that what they cost the
+//! updates is what their statements cost in PostgreSQL; `SHARED=1` lets them compete for the processors. That nothing waits for a lock is looked
+//! at: PostgreSQL is asked all the time what pgbench's statements wait for.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use benches::cpu;
 use benches::stand::Stand;
 use testkit::Service;
 use tokio_util::sync::CancellationToken;
@@ -47,7 +51,9 @@ fn main() -> anyhow::Result<()> {
     service::bootstrap::install_tls_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
-        let bench = Bench { stand: Stand::start().await?, pgbench: pgbench()? };
+        let shared = std::env::var_os("SHARED").is_some_and(|shared| shared == "1");
+        let bench = Bench { stand: Stand::start().await?, pgbench: pgbench()?, shared };
+        bench.stand_aside(&bench.stand.sandbox_process)?;
         bench.stand.pause().await?;
         bench.stand.fill(100, LIVE, "live").await?;
         tokio::fs::write(bench.script(), SCRIPT).await?;
@@ -68,22 +74,20 @@ fn main() -> anyhow::Result<()> {
 struct Bench {
     stand: Stand,
     pgbench: PathBuf,
+    /// Whether worker and FlashERP compete with PostgreSQL for the processors.
+    shared: bool,
 }
 
 /// In microseconds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Latencies {
     median: u64,
     p99: u64,
-    /// Statements that were seen under way, and those of them that waited for a lock.
+    /// How many statements were seen under way, by what they waited for.
     seen: Seen,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Seen {
-    active: i64,
-    locked: i64,
-}
+type Seen = BTreeMap<String, i64>;
 
 impl Bench {
     fn script(&self) -> PathBuf {
@@ -128,8 +132,14 @@ impl Bench {
         };
         sqlx::query("UPDATE upcoach.transactions SET amount = amount + 1").execute(&self.stand.pool).await?;
         let worker = self.stand.worker("worker", &[("FLASHERP_MAX_RPS", cap.to_string())]).await?;
+        self.stand_aside(&worker)?;
         self.stand.resume().await?;
         Ok(Some(worker))
+    }
+
+    fn stand_aside(&self, process: &Service) -> anyhow::Result<()> {
+        let running = process.process().context("it has ended")?;
+        if self.shared { Ok(()) } else { cpu::yield_to_all(running.pid) }
     }
 
     /// What pgbench's statements wait for, until it is over.
@@ -137,13 +147,15 @@ impl Bench {
         let mut seen = Seen::default();
         let mut ticks = tokio::time::interval(LOOK);
         while over.run_until_cancelled(ticks.tick()).await.is_some() {
-            let (active, locked): (i64, i64) = sqlx::query_as(
-                "SELECT count(*), count(*) FILTER (WHERE wait_event_type = 'Lock') FROM pg_stat_activity
-                 WHERE application_name = 'pgbench' AND state = 'active'",
+            let now: Vec<(String, i64)> = sqlx::query_as(
+                "SELECT coalesce(wait_event_type || ' ' || wait_event, 'a processor'), count(*) FROM pg_stat_activity
+                 WHERE application_name = 'pgbench' AND state = 'active' GROUP BY 1",
             )
-            .fetch_one(&self.stand.pool)
+            .fetch_all(&self.stand.pool)
             .await?;
-            seen = Seen { active: seen.active + active, locked: seen.locked + locked };
+            for (what, statements) in now {
+                *seen.entry(what).or_default() += statements;
+            }
         }
         Ok(seen)
     }
@@ -196,7 +208,7 @@ async fn read(logs: &Path) -> anyhow::Result<Latencies> {
     took.sort_unstable();
     let at = |per_thousand: usize| took.get(took.len() * per_thousand / 1000).copied();
     let (median, p99) = at(500).zip(at(990)).context("pgbench has logged nothing")?;
-    Ok(Latencies { median, p99, seen: Seen::default() })
+    Ok(Latencies { median, p99, seen: Seen::new() })
 }
 
 #[expect(clippy::float_arithmetic, reason = "ratios for people to read")]
@@ -209,10 +221,12 @@ fn tell(took: &[Vec<Latencies>; 4]) {
     let alone = (median(&took[0], |took| took.median), median(&took[0], |took| took.p99));
     for (state, took) in STATES.iter().zip(took) {
         let (half, most) = (median(took, |took| took.median), median(took, |took| took.p99));
-        let (active, locked) =
-            took.iter().fold((0, 0), |(active, locked), took| (active + took.seen.active, locked + took.seen.locked));
+        let mut seen = Seen::new();
+        for (what, statements) in took.iter().flat_map(|took| &took.seen) {
+            *seen.entry(what.clone()).or_default() += statements;
+        }
         eprintln!(
-            "{state:?}: median {half:.0} us (ratio {:.2}), p99 {most:.0} us (ratio {:.2}), at {RATE} updates/s; waiting for a lock: {locked} of {active} seen",
+            "{state:?}: median {half:.0} us (ratio {:.2}), p99 {most:.0} us (ratio {:.2}), at {RATE} updates/s; seen waiting for {seen:?}",
             half / alone.0,
             most / alone.1
         );

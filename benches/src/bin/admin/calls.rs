@@ -104,7 +104,7 @@ pub(crate) async fn all(pool: &PgPool, api: &Api) -> anyhow::Result<Vec<Call>> {
     let webhook: String =
         sqlx::query_scalar("SELECT id::text FROM ingress.webhook_events LIMIT 1").fetch_one(pool).await?;
     let ones = [format!("syncs/{sync}"), format!("webhooks/{webhook}"), format!("reconciliations/{RUN}")];
-    let sums = ["jobs", "metrics", "exposure", "error-groups"].map(ToOwned::to_owned);
+    let sums = ["status", "jobs", "metrics", "exposure", "error-groups"].map(ToOwned::to_owned);
     all.extend(ones.into_iter().chain(sums).map(|path| Call::new(format!("/api/erp/{path}"), "")));
     Ok(all)
 }

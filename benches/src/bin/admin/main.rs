@@ -47,6 +47,11 @@ async fn measure(rows: i64) -> anyhow::Result<()> {
         .env("DATABASE_URL", database.url_for("erp_config_api"))
         .env("NATS_URL", broker.url_for("config-api"))
         .env("ERP_ENCRYPTION_KEYS", KEYS)
+        .env("ERP_ALLOW_PRIVATE_BASE_URL", "true")
+        .env("FLASHERP_ENABLED", "true")
+        .env("FLASHERP_API_KEY", "bench-key")
+        .env("FLASHERP_API_SECRET", "bench-secret")
+        .env("FLASHERP_BASE_URL", "http://127.0.0.1:1/v1")
         .envs(tokens::environment());
     let mut service = Service::start(options).await?;
     service.until_ready(WITHIN).await?;
