@@ -61,6 +61,8 @@ impl Plan {
             .env("DATABASE_URL", self.database.url_for(role))
             .env("NATS_URL", self.broker.url_for("admin"))
             .env("ERP_ENCRYPTION_KEYS", KEYS)
+            // Shorter than in production, as the other times here.
+            .env("ERP_DB_IDLE_SESSION_TIMEOUT_SECS", "15")
             .env("RUST_LOG", "info")
     }
 

@@ -3,7 +3,8 @@
 //!
 //! A statement under way while PostgreSQL goes down fails, and its caller tries again; the pool throws the connection away and makes
 //! a new one. A connection that has lain idle is pinged before it is handed out. PostgreSQL ends a session that leaves a transaction
-//! open for 30 s, so that a frozen process holds no locks for ever.
+//! open for 30 s, so that a frozen process holds no locks for ever; and one that is silent for longer than the pool keeps it, so that
+//! who waits for an answer that the network has lost hears of it and does not wait for ever.
 
 mod schema;
 mod upcoach;
@@ -47,6 +48,7 @@ pub fn connect(context: &Context, schema: i64) -> anyhow::Result<DatabaseConnect
         .options([
             ("statement_timeout", common.db_statement_timeout.as_millis().to_string()),
             ("idle_in_transaction_session_timeout", "30000".to_owned()),
+            ("idle_session_timeout", common.db_idle_session_timeout.as_millis().to_string()),
             ("timezone", "UTC".to_owned()),
             ("search_path", entities::SEARCH_PATH.to_owned()),
         ]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-use super::{Env, table};
+use super::{Env, Setting, table};
 
 /// The settings that every service has; what it has beyond them is a struct in its own crate.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Common {
     pub db_acquire_timeout: Duration,
     /// `ERP_DB_STATEMENT_TIMEOUT_SECS`; zero for none.
     pub db_statement_timeout: Duration,
+    /// `ERP_DB_IDLE_SESSION_TIMEOUT_SECS`; zero for none.
+    pub db_idle_session_timeout: Duration,
     /// `NATS_URL`; `None` only for a binary that uses no broker.
     pub nats_url: Option<SecretString>,
     /// `NATS_SUBJECT_PREFIX`; empty, or ends with a dot.
@@ -48,19 +50,14 @@ impl Common {
         let has_database = env.has(&table::DATABASE_URL);
         let has_broker = env.has(&table::NATS_URL);
         let serves_http = env.has(&table::HTTP_ADDR);
+        let of_database =
+            |env: &mut Env, setting: &Setting| if has_database { env.duration(setting) } else { Duration::ZERO };
         Self {
             database_url: has_database.then(|| env.secret(&table::DATABASE_URL)),
             db_max_connections: if has_database { env.u32(&table::ERP_DB_MAX_CONNECTIONS) } else { 0 },
-            db_acquire_timeout: if has_database {
-                env.duration(&table::ERP_DB_ACQUIRE_TIMEOUT_SECS)
-            } else {
-                Duration::ZERO
-            },
-            db_statement_timeout: if has_database {
-                env.duration(&table::ERP_DB_STATEMENT_TIMEOUT_SECS)
-            } else {
-                Duration::ZERO
-            },
+            db_acquire_timeout: of_database(env, &table::ERP_DB_ACQUIRE_TIMEOUT_SECS),
+            db_statement_timeout: of_database(env, &table::ERP_DB_STATEMENT_TIMEOUT_SECS),
+            db_idle_session_timeout: of_database(env, &table::ERP_DB_IDLE_SESSION_TIMEOUT_SECS),
             nats_url: has_broker.then(|| env.secret(&table::NATS_URL)),
             nats_subject_prefix: if has_broker { subject_prefix(env) } else { String::new() },
             http_addr: serves_http.then(|| env.socket_addr(&table::HTTP_ADDR)),

@@ -81,6 +81,8 @@ settings! {
     ERP_DB_ACQUIRE_TIMEOUT_SECS = seconds(1, 300).default("5").read_by(SERVICES);
     /// PostgreSQL gives up a statement after this long; 0 for never.
     ERP_DB_STATEMENT_TIMEOUT_SECS = seconds(0, 3600).default("30").read_by(SERVICES);
+    /// PostgreSQL ends a session that has sent nothing for this long, so that a service whose answer was lost on the way hears of it and tries again; 0 for never. Sessions that are not used are given up after a minute anyway.
+    ERP_DB_IDLE_SESSION_TIMEOUT_SECS = seconds(0, 86_400).default("180").read_by(SERVICES);
 
     // Secrets at rest
     /// Keys for the secrets in the database, as `id:base64 of 32 bytes`, comma-separated: the first encrypts, all decrypt. `erpctl keys generate` makes one.

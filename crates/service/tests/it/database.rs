@@ -1,8 +1,13 @@
 //! Services start in any order, and PostgreSQL may restart under them.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use sea_orm::{ConnectionTrait as _, Statement};
 use service::database::{self, schema_version, wait_for_schema};
 use sqlx::Connection as _;
+use sqlx::postgres::PgConnectOptions;
+use testkit::proxy::{Link, Proxy};
 use testkit::{PrivateDatabase, TestDatabase, eventually};
 
 use crate::kit::{DEADLINE, context};
@@ -68,7 +73,8 @@ async fn a_session_says_whose_it_is_and_leaves_no_transaction_open() {
     let context = context(&database.url_for("erp_ingress"));
     let connection = database::connect(&context, 1).expect("a pool");
     let sql = "SELECT current_setting('application_name') AS name, current_setting('idle_in_transaction_session_timeout') AS idle, \
-               current_setting('statement_timeout') AS statement, current_setting('TimeZone') AS zone";
+               current_setting('statement_timeout') AS statement, current_setting('TimeZone') AS zone, \
+               current_setting('idle_session_timeout') AS silent";
     // Through sea-orm, so that the two share one pool is seen here.
     let row = connection
         .query_one_raw(Statement::from_string(sea_orm::DbBackend::Postgres, sql))
@@ -78,6 +84,7 @@ async fn a_session_says_whose_it_is_and_leaves_no_transaction_open() {
     let value = |column: &str| row.try_get::<String>("", column).expect("text");
     assert_eq!(value("name"), format!("ingress/{}", context.instance));
     assert_eq!((value("idle"), value("statement"), value("zone")), ("30s".into(), "30s".into(), "UTC".into()));
+    assert_eq!(value("silent"), "3min");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,4 +106,31 @@ async fn the_pool_mends_itself_when_postgres_is_killed_and_comes_back() {
     database.postgres.restart().await.expect("back");
     eventually(DEADLINE, "the service is ready again", || async { context.health.readiness().await.is_ready() }).await;
     sqlx::query("SELECT 1").execute(&pool).await.expect("works");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_an_answer_that_the_network_lost_hears_of_it_and_can_go_on() {
+    let database = TestDatabase::new().await;
+    let url = database.url_for("erp_ingress");
+    let options: PgConnectOptions = url.parse().expect("a URL");
+    let server = SocketAddr::new(options.get_host().parse().expect("an address"), options.get_port());
+    let proxy = Proxy::start(server).await;
+    let mut context = context(&proxy.instead_of(server, &url));
+    context.common.db_idle_session_timeout = Duration::from_secs(1);
+    let connection = database::connect(&context, migrations::schema_version()).expect("a pool");
+    let pool = connection.get_postgres_connection_pool().clone();
+    let mut session = pool.acquire().await.expect("a session");
+
+    proxy.set(Link::deaf_client());
+    let asked = tokio::spawn(async move { sqlx::query("SELECT 2").execute(&mut *session).await });
+    let admin = database.pool("postgres").await;
+    eventually(DEADLINE, "it is answered, to nobody", || async {
+        let answered = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT 2' AND state = 'idle' AND usename = 'erp_ingress'";
+        sqlx::query_scalar::<_, i64>(answered).fetch_one(&admin).await.is_ok_and(|sessions| sessions == 1)
+    })
+    .await;
+    proxy.heal();
+    let outcome = tokio::time::timeout(DEADLINE, asked).await.expect("it hears of it").expect("no panic");
+    assert!(outcome.is_err(), "{outcome:?}");
+    sqlx::query("SELECT 3").execute(&pool).await.expect("the next goes by another session");
 }
