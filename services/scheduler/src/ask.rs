@@ -45,7 +45,7 @@ impl Ask {
             run,
             EntityType::Transaction,
             "SELECT t.id FROM upcoach.transactions t
-             WHERE t.created_at >= clock_timestamp() - interval '24 hours' AND t.id > $1 AND NOT EXISTS (
+             WHERE t.created_at >= now() - interval '24 hours' AND t.id > $1 AND NOT EXISTS (
                 SELECT FROM sync.for_readers s WHERE s.source_system = 'upcoach' AND s.source_type = 'transaction'
                     AND s.source_id = t.id AND s.sync_status <> 'pending')
              ORDER BY t.id LIMIT $2",

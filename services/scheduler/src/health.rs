@@ -185,7 +185,7 @@ impl Found {
 async fn failure_rate(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
     let (failed, tried): (i64, i64) = sqlx::query_as(
         "SELECT count(*) FILTER (WHERE sync_status = 'failed'), count(*) FROM sync.for_readers
-         WHERE sync_status IN ('synced', 'failed') AND tried_at >= clock_timestamp() - interval '1 hour'
+         WHERE sync_status IN ('synced', 'failed') AND tried_at >= now() - interval '1 hour'
             AND last_sync_attempt IS NOT NULL",
     )
     .fetch_one(connection)

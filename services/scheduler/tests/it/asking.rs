@@ -259,3 +259,37 @@ async fn money_that_is_not_in_flasherp_is_a_metric_by_currency_and_age_until_it_
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_hour_and_a_day_are_found_among_years_by_an_index() {
+    let world = with_books().await;
+    world
+        .run(
+            "INSERT INTO upcoach.transactions (id, user_id, type, status, amount, currency, created_at)
+            SELECT gen_random_uuid(), u.id, 'payment', 'completed', 100, 'usd', now() - interval '1 day' - n * interval '1 hour'
+            FROM upcoach.users u, generate_series(1, 20000) AS n",
+        )
+        .await;
+    world.run("DELETE FROM sync.requests").await;
+    world
+        .run(
+            "INSERT INTO sync.erp_syncs (id, source_type, source_id, sync_status, last_sync_attempt)
+            SELECT gen_random_uuid(), 'transaction', id, 'synced', created_at FROM upcoach.transactions WHERE amount = 100",
+        )
+        .await;
+    for statement in [
+        "ANALYZE upcoach.transactions",
+        "ANALYZE sync.erp_syncs",
+        // The planner is told that there are many more.
+        "UPDATE pg_class SET reltuples = reltuples * 300 WHERE oid IN ('upcoach.transactions'::regclass, 'sync.erp_syncs'::regclass)",
+    ] {
+        world.run(statement).await;
+    }
+    let _scheduler = world.scheduler().await;
+    let run = world.run_job("sync-transactions").await;
+    assert_eq!(run.result.expect("a result")["asked"], 3);
+    world.run_job("health-check").await;
+    let used = "SELECT count(DISTINCT relname) FROM pg_stat_user_indexes WHERE idx_scan > 0
+        AND indexrelname IN ('transactions_created', 'erp_syncs_status', 'erp_syncs_tried')";
+    eventually(SOON, "both tables were read by their times", || async { world.count(used).await == 2 }).await;
+}
