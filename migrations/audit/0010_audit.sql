@@ -51,6 +51,9 @@ CREATE INDEX erp_audit_logs_performed_by ON audit.erp_audit_logs (performed_by, 
     WHERE performed_by IS NOT NULL;
 -- nearly all are successes: those are found on the way along the primary key
 CREATE INDEX erp_audit_logs_status ON audit.erp_audit_logs (status, created_at DESC) WHERE status <> 'success';
+-- failures of one action and of one type, which may be none among all failures
+CREATE INDEX erp_audit_logs_action_status ON audit.erp_audit_logs (action, status, created_at DESC) WHERE status <> 'success';
+CREATE INDEX erp_audit_logs_type_status ON audit.erp_audit_logs (entity_type, status, created_at DESC) WHERE status <> 'success';
 -- metrics: attempts by the minute, with how long they took, read from the index alone
 CREATE INDEX erp_audit_logs_attempts ON audit.erp_audit_logs (created_at) INCLUDE (status, duration_ms)
     WHERE action IN ('sync', 'manual_sync') AND erp_sync_id IS NOT NULL;

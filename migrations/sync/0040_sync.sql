@@ -160,8 +160,8 @@ CREATE INDEX erp_syncs_waits_for ON sync.erp_syncs (waits_for) WHERE waits_for I
 -- the seed's retry queue, shown by status and metrics
 CREATE INDEX erp_syncs_retry ON sync.erp_syncs (sync_status, next_retry_at) WHERE next_retry_at IS NOT NULL;
 -- GET /api/erp/sync-history, newest attempt first: all; by status; by type; by type and status; by error code; by the one
--- system that few come from; by UpCoach's id; by FlashERP's id
-CREATE INDEX erp_syncs_tried ON sync.erp_syncs (tried_at DESC, id DESC);
+-- system that few come from; by UpCoach's id; by FlashERP's id. The first also counts the attempts of a day for GET /api/erp/status.
+CREATE INDEX erp_syncs_tried ON sync.erp_syncs (tried_at DESC, id DESC) INCLUDE (last_sync_attempt);
 CREATE INDEX erp_syncs_status ON sync.erp_syncs (sync_status, tried_at DESC, id DESC);
 CREATE INDEX erp_syncs_type ON sync.erp_syncs (source_type, tried_at DESC, id DESC);
 CREATE INDEX erp_syncs_type_status ON sync.erp_syncs (source_type, sync_status, tried_at DESC, id DESC);

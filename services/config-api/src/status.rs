@@ -170,10 +170,13 @@ async fn timetable(pool: &PgPool) -> Result<Timetable, sqlx::Error> {
     .await
 }
 
-/// Each count goes by an index of its own.
-async fn stats(pool: &PgPool) -> Result<SyncStats, sqlx::Error> {
+/// Each count is read from an index of its own. A sync that was tried stands in lists at its last attempt: that leads to those of a day.
+///
+/// # Errors
+/// The database.
+pub async fn stats(pool: &PgPool) -> Result<SyncStats, sqlx::Error> {
     sqlx::query_as(
-        "SELECT (SELECT count(*) FROM sync.for_readers WHERE last_sync_attempt > clock_timestamp() - interval '24 hours') AS recent_syncs, \
+        "SELECT (SELECT count(*) FROM sync.for_readers WHERE tried_at > now() - interval '24 hours' AND last_sync_attempt IS NOT NULL) AS recent_syncs, \
              (SELECT count(*) FROM sync.for_readers WHERE sync_status = 'failed') AS failed_syncs, \
              (SELECT count(*) FROM sync.for_readers WHERE sync_status = 'failed' AND next_retry_at IS NOT NULL) AS pending_retries, \
              (SELECT count(*) FROM sync.for_readers WHERE sync_status = 'pending') AS pending_syncs",

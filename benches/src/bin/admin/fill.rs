@@ -8,7 +8,7 @@ const CHUNK: i64 = 100_000;
 /// The reconciliation that the findings are of.
 pub(crate) const RUN: Uuid = Uuid::from_u128(0x0193_b7d2_0000_7000_8000_0000_0000_0001);
 
-/// Of 100 syncs one failed, of 1000 a few wait or were skipped; FlashERP's audit rows to it.
+/// Of 100 syncs one failed, of each type as many, of 1000 a few wait or were skipped; FlashERP's audit rows to it.
 pub(crate) async fn fill(pool: &PgPool, rows: i64) -> anyhow::Result<()> {
     let mut first = 1;
     while first <= rows {
@@ -21,7 +21,7 @@ pub(crate) async fn fill(pool: &PgPool, rows: i64) -> anyhow::Result<()> {
                 CASE WHEN status = 'synced' THEN 'fe_' || n END, status::sync.sync_status, CASE WHEN status <> 'pending' THEN tried END, tried,
                 (10 + n % 500)::integer, CASE WHEN status = 'failed' THEN (ARRAY['VALIDATION_ERROR', 'TIMEOUT', 'SERVER_ERROR'])[1 + n % 3] END,
                 CASE WHEN status = 'failed' THEN 'record ' || n || ' was refused' END, CASE WHEN status IN ('failed', 'pending') THEN tried END
-             FROM generate_series($1, $2) AS n, LATERAL (SELECT CASE WHEN n % 100 = 0 THEN 'failed' WHEN n % 333 = 0 THEN 'pending'
+             FROM generate_series($1, $2) AS n, LATERAL (SELECT CASE WHEN n / 4 % 100 = 0 THEN 'failed' WHEN n % 333 = 0 THEN 'pending'
                 WHEN n % 499 = 0 THEN 'skipped' ELSE 'synced' END AS status, now() - interval '60 days' * (n::numeric / $3)::double precision AS tried) AS made",
             "INSERT INTO audit.erp_audit_logs (action, entity_type, entity_id, erp_sync_id, status, request_payload, response_payload, duration_ms,
                 performed_by, request_id, metadata, created_at)

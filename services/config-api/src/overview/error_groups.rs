@@ -108,7 +108,14 @@ struct Stake {
 /// # Errors
 /// The database.
 pub async fn read(pool: &PgPool, only: Option<&str>, limit: i64) -> Result<ErrorGroups, sqlx::Error> {
-    let mut rows: Vec<Row> = sqlx::query_as(
+    let (mut rows, stakes) = tokio::try_join!(kinds(pool, only, limit + 1), stakes(pool, only))?;
+    let has_more = i64::try_from(rows.len()).is_ok_and(|read| read > limit);
+    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(ErrorGroups { data: rows.into_iter().map(|row| ErrorGroup::of(row, &stakes)).collect(), has_more })
+}
+
+async fn kinds(pool: &PgPool, only: Option<&str>, limit: i64) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as(
         "WITH counted AS (
             SELECT error_fingerprint, sum(count)::bigint AS count, sum(retrying)::bigint AS retrying, min(first_at) AS first_at,
                 max(last_at) AS last_at, array_agg(source_type::text ORDER BY source_type) AS types,
@@ -131,22 +138,23 @@ pub async fn read(pool: &PgPool, only: Option<&str>, limit: i64) -> Result<Error
          ORDER BY c.count DESC, c.error_fingerprint",
     )
     .bind(only)
-    .bind(limit + 1)
+    .bind(limit)
     .fetch_all(pool)
-    .await?;
-    let has_more = i64::try_from(rows.len()).is_ok_and(|read| read > limit);
-    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let fingerprints: Vec<&str> = rows.iter().map(|row| row.fingerprint.as_str()).collect();
-    let stakes: Vec<Stake> = sqlx::query_as(
+    .await
+}
+
+/// Of all kinds, or of one.
+async fn stakes(pool: &PgPool, only: Option<&str>) -> Result<Vec<Stake>, sqlx::Error> {
+    sqlx::query_as(
         "SELECT s.error_fingerprint AS fingerprint, lower(t.currency) AS currency, sum(abs(t.amount))::bigint AS units, count(*) AS count
          FROM sync.for_readers s JOIN upcoach.transactions t ON t.id = s.source_id
-         WHERE s.sync_status = 'failed' AND s.source_type = 'transaction' AND s.error_fingerprint = ANY ($1)
+         WHERE s.sync_status = 'failed' AND s.source_type = 'transaction' AND s.error_fingerprint IS NOT NULL
+            AND ($1::text IS NULL OR s.error_fingerprint = $1)
          GROUP BY 1, 2 ORDER BY 1, 2",
     )
-    .bind(fingerprints)
+    .bind(only)
     .fetch_all(pool)
-    .await?;
-    Ok(ErrorGroups { data: rows.into_iter().map(|row| ErrorGroup::of(row, &stakes)).collect(), has_more })
+    .await
 }
 
 impl ErrorGroup {

@@ -219,7 +219,7 @@ async fn metrics(pool: &PgPool, minutes: &Minutes, now: OffsetDateTime) -> Resul
     .await?;
     let health_history = sqlx::query_as(
         "SELECT checked_at AS timestamp, status::text AS status, latency_ms AS latency FROM scheduling.health_for_config_api
-         WHERE checked_at > clock_timestamp() - interval '24 hours' ORDER BY checked_at DESC LIMIT 100",
+         WHERE checked_at > now() - interval '24 hours' ORDER BY checked_at DESC LIMIT 100",
     )
     .fetch_all(pool)
     .await?;
