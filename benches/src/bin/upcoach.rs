@@ -4,8 +4,8 @@
 //! turns: the triggers off; on, with outbound paused; a worker under a cap of requests a second; a worker without one.
 //!
 //! Worker and FlashERP stand beside UpCoach's database on other machines in production. Here they have the lowest priority, so that what they cost the
-//! updates is what their statements cost in PostgreSQL; `SHARED=1` lets them compete for the processors. That nothing waits for a lock is looked
-//! at: PostgreSQL is asked all the time what pgbench's statements wait for.
+//! updates is what their statements cost in PostgreSQL; `SHARED=1` lets them compete for the processors. PostgreSQL is asked all the time what
+//! pgbench's statements wait for: a lock (`Lock ...`), the WAL, a processor.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
